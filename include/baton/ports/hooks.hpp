@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "baton/async/task.hpp"
+#include "baton/base/result.hpp"
+#include "baton/base/time.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace baton::ports {
+
+struct HookResult {
+    int exit_code = 0;
+    bool timed_out = false;
+    std::string output;  // first 16 KiB of both streams
+    Duration took{};
+};
+
+/// Runs operators' programs. Never blocks the core executor.
+class Hooks {
+public:
+    virtual ~Hooks() = default;
+    /// Runs one command line by the configured shell with the given environment on top of the
+    /// daemon's; kills its process group at the deadline. Errors: io (could not start). A non-zero
+    /// exit is not an error here.
+    virtual Task<Result<HookResult>> run(
+        std::string command, std::map<std::string, std::string> environment, Deadline deadline
+    ) = 0;
+};
+
+}  // namespace baton::ports

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Pure decisions of a recovery, level-triggered: `begin` says whether to start one, `next` says
+// from the record and what was observed lately what to do now, `after` folds the outcomes of a
+// stage into the record. The loop around them journals, performs and observes, and decides nothing.
+// A new holder simply continues with `next`: each phase's steps are idempotent and are chosen from
+// what is seen, not from what a predecessor meant to do.
+
+#include "baton/analysis/finding.hpp"
+#include "baton/recovery/record.hpp"
+#include "baton/topology/topology.hpp"
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace baton::recovery {
+
+struct Policy {
+    /// Regular expressions on cluster name or alias (unanchored, or "alias=<name>", or "*" for
+    /// all): automatic recovery of dead primaries / intermediates happens only there.
+    std::vector<std::string> primary_clusters, intermediate_clusters;
+    std::vector<std::string> ignore_hosts;            // never start a recovery of these
+    std::vector<std::string> promotion_ignore_hosts;  // never promote these
+    Duration drain_limit =
+        std::chrono::seconds(30);  // wait for a candidate to apply what it received
+    Duration quiesce_limit = std::chrono::seconds(3);
+    Duration step_limit = std::chrono::seconds(10);
+    bool prevent_cross_data_center = false, prevent_cross_region = false;
+    /// Refuse to promote when transactions that some known replica (unreachable now) may have are
+    /// missing, semi-sync only.
+    bool require_all_acknowledgers = true;
+    bool kill_writers_of_deposed = true;
+    /// A further failover of the same cluster within this time after the last one ended needs an
+    /// acknowledgement, or that the cluster was healthy for `healthy_again` in between.
+    Duration anti_flapping_window = std::chrono::minutes(60);
+    Duration healthy_again = std::chrono::seconds(30);
+    bool has_pre_hooks = false, has_post_hooks = false, has_failed_hooks = false;
+};
+
+/// What the loop knows of the past of a cluster and of the whole service when it asks.
+struct History {
+    const Record* running = nullptr;        // unfinished recovery of the cluster, if any
+    const Record* last_finished = nullptr;  // newest finished of the same kind in the cluster
+    Duration since_last_finished{};         // meaningful with last_finished
+    Duration healthy_since_last{};          // longest time without a critical finding after it
+    bool globally_disabled = false;
+    bool maintenance = false;  // subject under maintenance
+};
+
+/// Why there is no recovery; with the remedy in the sentence.
+struct Refusal {
+    enum class Kind {
+        not_actionable,
+        downtimed,
+        maintenance,
+        globally_disabled,
+        not_enabled_for_cluster,
+        ignored_host,
+        already_running,
+        anti_flapping,
+        no_candidate,
+        unsafe,
+    };
+    Kind kind = Kind::not_actionable;
+    std::string reason;
+    friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+
+std::string_view to_string(Refusal::Kind kind);
+
+/// An operator's order; overrides downtime, filters, disable and anti-flapping, never
+/// `already_running` nor `unsafe`.
+struct Order {
+    std::string by;
+    InstanceId candidate;
+    bool skip_hooks = false;
+};
+
+std::variant<Record, Refusal> begin(
+    const analysis::Finding& finding,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const std::optional<Order>& order
+);
+
+/// Steps that run in parallel; all ended before `next` is asked again.
+struct Stage {
+    Phase enters = Phase::quiesced;  // phase reached when it succeeds
+    std::string intent;
+    std::vector<Step> steps;
+    /// Targets whose fresh observation is wanted before `next` is asked again.
+    std::vector<InstanceId> reprobe;
+};
+
+struct Finish {
+    State state = State::done;
+    std::string outcome;
+};
+
+std::variant<Stage, Finish> next(
+    const Record& record, const topology::Topology& topology, const Policy& policy
+);
+
+struct StepOutcome {
+    Step step;
+    Result<StepReport> report;
+};
+
+Record after(
+    Record record,
+    const Stage& stage,
+    const std::vector<StepOutcome>& outcomes,
+    const topology::Topology& topology
+);
+
+/// "If its primary died this second": who would be promoted and why not the others, what blocks it.
+/// For explain.
+struct Forecast {
+    InstanceId successor;  // empty: nobody
+    std::vector<CandidateVerdict> candidates;
+    std::vector<std::string> blockers;  // each with the remedy
+    std::vector<InstanceId> would_be_lost;
+    std::string loss;  // what could be lost, in words
+};
+
+Forecast forecast(
+    const topology::Cluster& cluster,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history
+);
+
+/// True when the cluster's name or alias matches one of the patterns. Bad patterns never match
+/// (config checks them).
+bool cluster_matches(
+    const std::vector<std::string>& patterns, std::string_view name, std::string_view alias
+);
+
+}  // namespace baton::recovery

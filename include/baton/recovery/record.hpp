@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The journaled record of one recovery: everything needed to explain it, and for another holder to
+// take it up.
+
+#include "baton/analysis/finding.hpp"
+#include "baton/base/result.hpp"
+#include "baton/recovery/step.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace baton::recovery {
+
+enum class State { running, done, failed, abandoned };
+
+/// How far it got. Order matters: a phase is entered only when the one before is finished.
+enum class Phase { started, quiesced, chosen, drained, promoted, repointed, finished };
+
+std::string_view to_string(State state);
+std::string_view to_string(Phase phase);
+
+struct CandidateVerdict {
+    InstanceId id;
+    int rank = 0;        // 1 = chosen, 2.. = would have been next, 0 = not eligible
+    std::string reason;  // why chosen / why behind the one before / why not eligible
+    std::uint64_t missing_transactions = 0;  // against the most advanced reachable replica
+    friend bool operator==(const CandidateVerdict&, const CandidateVerdict&) = default;
+};
+
+enum class StepState { intended, done, failed, skipped };
+
+struct StepRecord {
+    unsigned number = 0;
+    std::uint64_t epoch = 0;  // of the holder that ran it
+    Phase phase = Phase::started;
+    StepKind kind = StepKind::stop_receiver;
+    InstanceId target;
+    std::string text;  // intent, then with the outcome
+    std::string outcome;
+    StepState state = StepState::intended;
+    WallMs started_ms = 0, ended_ms = 0;
+    std::int64_t duration_us = 0;
+};
+
+struct Record {
+    std::string id;            // unique; also orchestrator's UID
+    std::uint64_t number = 0;  // orchestrator's Id; rises
+    analysis::RecoveryKind kind = analysis::RecoveryKind::none;
+    State state = State::running;
+    Phase phase = Phase::started;
+    std::string cluster_id, cluster_name, cluster_alias;
+    analysis::Code code = analysis::Code::no_problem;
+    InstanceId failed;
+    std::string failed_uuid;
+    std::vector<std::string> evidence;
+    std::vector<InstanceId> replicas;  // direct replicas of the failed server when it began
+    bool forced = false;               // asked for by an operator
+    std::string requested_by;          // operator, "" = automatic
+    InstanceId requested_candidate;    // operator's wish
+    bool skip_hooks = false;
+
+    std::uint64_t epoch = 0;   // of the holder that owns it now
+    std::string holder, node;  // its token and name
+
+    std::map<InstanceId, ReplicaPosition> positions;  // of the replicas that were quiesced
+    std::vector<CandidateVerdict> candidates;
+    InstanceId successor;
+    std::string successor_uuid;
+    topology::LogPosition successor_binlog;
+    std::vector<InstanceId> repointed,
+        lost;                // lost: could not be moved, with the reason in `errors`
+    std::string loss;        // "none: ..." or what may have been lost, in words
+    bool semi_sync = false;  // the failed primary had it on
+    std::vector<std::string> errors;
+    std::string outcome;  // closing sentence
+    unsigned next_step = 1;
+    std::map<std::string, std::string> hooks;  // list -> "started", "done", "failed: ..."
+
+    WallMs started_ms = 0, ended_ms = 0;
+    std::int64_t detection_to_promotion_us = 0, total_us = 0;
+    bool acknowledged = false;
+    WallMs acknowledged_ms = 0;
+    std::string acknowledged_by, acknowledged_comment;
+
+    [[nodiscard]] bool running() const { return state == State::running; }
+};
+
+/// Stored form. ASCII JSON; tolerant of missing and unknown members.
+std::string to_json_text(const Record& record);
+Result<Record> record_from_json(std::string_view text);
+std::string to_json_text(const StepRecord& step);
+Result<StepRecord> step_from_json(std::string_view text);
+
+}  // namespace baton::recovery

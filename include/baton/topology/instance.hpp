@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What is known of one server: data only. An Instance is built once from the last good observation
+// and the outcome of the later ones, and never changed afterwards; snapshots share it by pointer.
+
+#include "baton/base/ids.hpp"
+#include "baton/base/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace baton::topology {
+
+enum class Flavor { unknown, mysql, percona, mariadb };
+
+/// Numeric codes are part of the HTTP API.
+enum class ThreadState : std::int8_t { none = -1, stopped = 0, running = 1, connecting = 2 };
+
+enum class PromotionRule { must, prefer, neutral, prefer_not, must_not };
+
+/// File and position in a binary or relay log; file empty = unknown.
+struct LogPosition {
+    LogPosition() = default;
+
+    LogPosition(std::string f, std::uint64_t p) : file(std::move(f)), pos(p) {}
+
+    std::string file;
+    std::uint64_t pos = 0;
+    friend bool operator==(const LogPosition&, const LogPosition&) = default;
+};
+
+/// Transport options of a replication channel that a repoint must keep.
+struct ChannelTls {
+    bool allowed = false;  // Source_SSL_Allowed / Master_SSL_Allowed
+    bool verify = false;
+    std::string ca_file, ca_path, cert, cipher, crl_file, crl_path, key, versions, ciphersuites;
+    std::string public_key_path;
+    bool get_public_key = false;
+    friend bool operator==(const ChannelTls&, const ChannelTls&) = default;
+};
+
+/// One replication channel of a replica, from SHOW REPLICA STATUS and its relatives.
+struct Channel {
+    std::string name;   // "" = default channel
+    InstanceId source;  // host as configured on the replica, resolved to a known instance by the
+                        // builder where possible
+    std::string source_uuid;  // MySQL; "" elsewhere or when never connected
+    std::uint64_t source_server_id = 0;
+    ThreadState receiver = ThreadState::none;
+    ThreadState applier = ThreadState::none;
+    std::string receiver_text;  // Replica_IO_State
+    std::string user;
+    bool auto_position = false;         // MySQL GTID auto-positioning
+    std::string using_gtid;             // MariaDB: "No", "Slave_Pos", "Current_Pos"; "" on MySQL
+    LogPosition read, executed, relay;  // source coordinates received / executed; own relay log
+    std::string retrieved_gtid_set;     // MySQL: Retrieved_Gtid_Set (of the existing relay logs)
+    std::string gtid_io_pos;            // MariaDB: Gtid_IO_Pos, the last received
+    std::optional<std::int64_t> seconds_behind;
+    std::uint64_t delay_seconds = 0;
+    unsigned receiver_errno = 0, applier_errno = 0;
+    std::string receiver_error, applier_error;
+    bool has_filters = false;
+    double heartbeat_period_seconds = 0;
+    std::uint64_t heartbeats_received = 0;  // counter; a rise is proof that the source was alive
+    std::uint64_t connect_retry_seconds = 0;
+    ChannelTls tls;
+
+    [[nodiscard]] bool uses_gtid() const {
+        return auto_position || (!using_gtid.empty() && using_gtid != "No");
+    }
+
+    [[nodiscard]] bool replicating() const {
+        return receiver == ThreadState::running && applier == ThreadState::running;
+    }
+
+    friend bool operator==(const Channel&, const Channel&) = default;
+};
+
+struct SemiSync {
+    bool available = false;  // both plugins there (or built in, MariaDB)
+    bool new_names = false;  // rpl_semi_sync_source_* / _replica_* rather than _master_* / _slave_*
+    bool source_enabled = false, replica_enabled = false;
+    bool source_status = false, replica_status = false;
+    std::uint64_t timeout_ms = 0;
+    std::uint64_t wait_for_replica_count = 1;
+    std::uint64_t clients = 0;
+    friend bool operator==(const SemiSync&, const SemiSync&) = default;
+};
+
+struct GroupMember {
+    InstanceId id;
+    std::string uuid, state, role;
+    friend bool operator==(const GroupMember&, const GroupMember&) = default;
+};
+
+struct GroupReplication {
+    std::string name;  // "" = no group
+    bool single_primary = false;
+    std::string member_state, member_role;
+    std::vector<GroupMember> members;
+    friend bool operator==(const GroupReplication&, const GroupReplication&) = default;
+};
+
+/// What changes seldom. Written to the backend only when it changed.
+struct Identity {
+    std::string uuid;  // server_uuid; MariaDB has none: "mariadb-<server_id>-<hostname>:<port>"
+                       // made by the probe
+    std::uint64_t server_id = 0;
+    std::string hostname, report_host;  // @@hostname, @@report_host
+    Port report_port = 0;
+    std::string version, version_comment;
+    Flavor flavor = Flavor::unknown;
+    std::string binlog_format, binlog_row_image;
+    bool log_bin = false, log_replica_updates = false;
+    std::string gtid_mode;     // "ON" ...; "" on MariaDB
+    bool gtid_strict = false;  // MariaDB gtid_strict_mode
+    std::uint64_t replica_net_timeout_seconds = 0;
+    bool relay_log_recovery = false;
+    bool durable = true;  // sync_binlog=1 and innodb_flush_log_at_trx_commit=1
+    bool has_super_read_only = false;
+    std::string data_center, region, environment, alias, suggested_cluster_alias;
+    bool replication_credentials_available = false;
+    friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+/// What one successful probe read. Everything a server sent is untrusted text.
+struct ServerState {
+    Identity identity;
+    bool read_only = false, super_read_only = false;
+    std::uint64_t uptime_seconds = 0;
+    LogPosition binlog;             // end of the own binary log
+    std::string executed_gtid_set;  // MySQL gtid_executed; MariaDB gtid_binlog_pos merged with
+                                    // gtid_slave_pos
+    std::string purged_gtid_set;
+    std::vector<Channel> channels;
+    SemiSync semi_sync;
+    GroupReplication group;
+    std::vector<InstanceId> reported_replicas;  // from SHOW REPLICAS, else the process list
+    std::uint64_t dump_threads = 0;             // replicas connected at the moment
+    friend bool operator==(const ServerState&, const ServerState&) = default;
+};
+
+enum class ProbeFailure {
+    none,
+    refused,        // nothing listens: the process is gone (or its host answers with a reset)
+    reset,          // connection was there and broke
+    timeout,        // no answer within the deadline: frozen, overloaded, or packets dropped
+    unresolved,     // name not found / no route
+    access_denied,  // it lives, but does not let us in: configuration fault, never "dead"
+    too_many_connections,  // it lives
+    error,  // it lives and answered with an error (also: an answer we cannot understand)
+};
+
+/// True if the failure says that the server may be gone; false if it proves a living server.
+[[nodiscard]] constexpr bool is_absence(ProbeFailure failure) {
+    return failure == ProbeFailure::refused || failure == ProbeFailure::reset ||
+           failure == ProbeFailure::timeout || failure == ProbeFailure::unresolved;
+}
+
+/// The outcome of one probe.
+struct Observation {
+    Observation() = default;
+
+    InstanceId id;  // address probed
+    TimePoint started{}, ended{};
+    WallMs wall_ms = 0;  // at the end
+    ProbeFailure failure = ProbeFailure::none;
+    std::string error;                 // sentence, when failed
+    std::optional<ServerState> state;  // set exactly when failure == none
+    bool connection_lost = false;  // the failure began with the loss of an established connection
+};
+
+/// How the observer sees a server now, over several probes.
+struct Health {
+    bool checked = false;  // probed at least once by the present observer
+    bool valid = false;    // the last finished probe succeeded
+    std::uint32_t consecutive_failures = 0;
+    ProbeFailure failure = ProbeFailure::none;  // of the last probe
+    std::string error;
+    TimePoint last_attempt{};   // end of the last probe (observer's clock)
+    TimePoint last_seen{};      // end of the last good one
+    TimePoint first_failure{};  // start of the first probe of the present run of failures
+    WallMs last_seen_ms = 0, last_attempt_ms = 0;
+    Duration latency{};  // of the last good probe
+
+    friend bool operator==(const Health&, const Health&) = default;
+};
+
+/// What a witness, i.e. a replica whose receiver was made to reconnect, found out about its source.
+struct WitnessReport {
+    TimePoint asked{}, answered{};
+    bool heard = false;  // receiver is connected again: the source lives
+    std::string text;    // state or error of the receiver
+    friend bool operator==(const WitnessReport&, const WitnessReport&) = default;
+};
+
+/// One server in a snapshot.
+struct Instance {
+    InstanceId id;
+    Health health;
+    bool ever_seen = false;   // `state` is meaningful
+    ServerState state;        // last good one
+    TimePoint received_at{};  // observer's time when a channel last showed new data or a heartbeat;
+                              // {} = never
+    std::optional<WitnessReport> witness;  // newest
+
+    // Set by the builder from the whole picture:
+    std::string cluster_id;    // stable over failovers
+    std::string cluster_name;  // "host:port" of the primary, the name orchestrator's clients know
+    unsigned depth = 0;        // 0 = primary
+    bool is_co_primary = false;
+    std::string ancestry_uuid;
+    std::string errant_gtid;  // executed here, unknown to the source (text of a set)
+
+    [[nodiscard]] bool reachable() const { return health.valid; }
+
+    /// The channel that attaches it to its cluster: the only one, else the first that is
+    /// configured.
+    [[nodiscard]] const Channel* channel() const {
+        return state.channels.empty() ? nullptr : &state.channels.front();
+    }
+
+    [[nodiscard]] bool is_replica() const {
+        return channel() != nullptr && !channel()->source.empty();
+    }
+
+    [[nodiscard]] InstanceId source() const {
+        return is_replica() ? channel()->source : InstanceId{};
+    }
+
+    /// Lag as seconds behind its source; none when unknown.
+    [[nodiscard]] std::optional<std::int64_t> lag_seconds() const {
+        return channel() != nullptr ? channel()->seconds_behind : std::nullopt;
+    }
+};
+
+std::string_view to_string(Flavor flavor);
+std::string_view to_string(PromotionRule rule);
+std::optional<PromotionRule> parse_promotion_rule(std::string_view text);
+std::string_view to_string(ProbeFailure failure);
+std::string_view to_string(ThreadState state);
+
+}  // namespace baton::topology
