@@ -8,6 +8,13 @@
 // caught by TaskGroup only; everything the outside world can cause is a Result. Parameters of
 // coroutines are taken by value: what they refer to must outlive the coroutine.
 
+// Faults of g++ 12, met at run time only (the frame is destroyed twice or jumps to a trap):
+//  - no braced temporary of an aggregate and no capturing lambda in a statement with co_await;
+//  - no co_await with a temporary argument in the condition of if, while or switch, and so not in
+//    EXPECT_TRUE() either: `if (co_await event.wait(now + 1s))` crashes. Name the result first:
+//    `const bool set = co_await event.wait(now + 1s); if (set)`.
+//  - no co_await in an arm of ?:
+
 #include "baton/base/result.hpp"
 #include "baton/base/time.hpp"
 
