@@ -125,7 +125,8 @@ GtidSet errant(const GtidSet& replica, const GtidSet& source, const Trusted& tru
     MariadbGtidSet out;
     if (replica.mariadb() != nullptr && source.mariadb() != nullptr) {
         const auto& ids = trusted.server_ids;
-        for (const auto& position : replica.mariadb()->ahead_of(*source.mariadb()).positions()) {
+        const auto ahead = replica.mariadb()->ahead_of(*source.mariadb());
+        for (const auto& position : ahead.positions()) {
             if (std::find(ids.begin(), ids.end(), position.server_id) == ids.end()) {
                 out.advance(position);
             }

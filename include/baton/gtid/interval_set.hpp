@@ -34,7 +34,10 @@ public:
     [[nodiscard]] bool contains(std::uint64_t number) const;
     [[nodiscard]] bool contains(const IntervalSet& part) const;
 
-    [[nodiscard]] const std::vector<Interval>& intervals() const { return intervals_; }
+    [[nodiscard]] const std::vector<Interval>& intervals() const& { return intervals_; }
+
+    /// Not of a temporary: a range-for over it would read freed memory.
+    const std::vector<Interval>& intervals() && = delete;
 
     [[nodiscard]] IntervalSet united(const IntervalSet& other) const;
     [[nodiscard]] IntervalSet minus(const IntervalSet& other) const;

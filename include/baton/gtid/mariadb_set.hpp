@@ -58,7 +58,10 @@ public:
     /// the numbering make it too high.
     [[nodiscard]] std::uint64_t distance_from(const MariadbGtidSet& other) const;
 
-    [[nodiscard]] const std::vector<MariadbGtid>& positions() const { return positions_; }
+    [[nodiscard]] const std::vector<MariadbGtid>& positions() const& { return positions_; }
+
+    /// Not of a temporary: a range-for over it would read freed memory.
+    const std::vector<MariadbGtid>& positions() && = delete;
 
     friend bool operator==(const MariadbGtidSet&, const MariadbGtidSet&) = default;
 

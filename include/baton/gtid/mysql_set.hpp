@@ -66,7 +66,10 @@ public:
     [[nodiscard]] MysqlGtidSet without(std::span<const Uuid> servers) const;
 
     /// Sorted by origin.
-    [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
+    [[nodiscard]] const std::vector<Part>& parts() const& { return parts_; }
+
+    /// Not of a temporary: a range-for over it would read freed memory.
+    const std::vector<Part>& parts() && = delete;
 
     friend bool operator==(const MysqlGtidSet&, const MysqlGtidSet&) = default;
 
