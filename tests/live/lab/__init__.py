@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers, Baton nodes and faults on one machine, for live tests, the demo and the benchmarks.
+
+    from lab import Lab
+    with Lab() as lab:
+        topology = lab.topology("mariadb", 3)
+        nodes = lab.nodes(lab.backend(), [topology.seed])
+
+docs/testing.md tells how it is built.
+"""
+
+from .flavour import FLAVOURS
+from .nodes import ApiError, HAProxy, Node
+from .topology import (
+    Lab,
+    Topology,
+    active_node,
+    active_nodes,
+    eventually,
+    wait_one_primary,
+    wait_same_data,
+    writable_servers,
+)
+from .writer import Writer, outage, read_acks
+
+__all__ = [
+    "FLAVOURS",
+    "ApiError",
+    "HAProxy",
+    "Lab",
+    "Node",
+    "Topology",
+    "Writer",
+    "active_node",
+    "active_nodes",
+    "eventually",
+    "outage",
+    "read_acks",
+    "wait_one_primary",
+    "wait_same_data",
+    "writable_servers",
+]

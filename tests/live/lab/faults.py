@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that can no longer be reached, as after a cable was pulled: packets are dropped, nothing is refused.
+
+All servers of a lab share the loopback interface, so a port alone does not do it: what a server sends on connections
+that it opened itself (as a replica) is told apart by the group id of its process. Rules carry the pid of the test in
+a comment; those of a test that was killed are removed by the next one.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+_COMMENT = "baton-lab-"
+
+
+def _iptables(*arguments, check=True):
+    program = shutil.which("iptables") or "/usr/sbin/iptables"
+    return subprocess.run([program, "-w", "10", *arguments], capture_output=True, text=True, check=check)
+
+
+def _rules(port, gid):
+    mark = ["-m", "comment", "--comment", f"{_COMMENT}{os.getpid()}", "-j", "DROP"]
+    return [
+        ["INPUT", "-i", "lo", "-p", "tcp", "--dport", str(port), *mark],
+        ["OUTPUT", "-o", "lo", "-p", "tcp", "--sport", str(port), *mark],
+        ["OUTPUT", "-o", "lo", "-p", "tcp", "-m", "owner", "--gid-owner", str(gid), *mark],
+    ]
+
+
+def missing_because():
+    """Empty when packets can be dropped here, else the reason, for the name of a skipped test."""
+    if os.geteuid() != 0:
+        return "dropping packets needs root"
+    try:
+        probe = _rules(1, 1)[2]
+        _iptables("-I", *probe)
+        _iptables("-D", *probe)
+    except FileNotFoundError:
+        return "iptables is not installed (scripts/setup test)"
+    except subprocess.CalledProcessError as error:
+        return f"iptables is not permitted here: {error.stderr.strip()}"
+    return ""
+
+
+class PacketDrop:
+    """While active, nothing gets to or from the server over TCP, in either direction."""
+
+    def __init__(self, port, gid):
+        self._rules = _rules(port, gid)
+        self._active = []
+
+    def start(self):
+        for rule in self._rules:
+            _iptables("-I", *rule)
+            self._active.append(rule)
+
+    def stop(self):
+        while self._active:
+            _iptables("-D", *self._active[-1])
+            self._active.pop()
+
+
+def remove_leftovers():
+    """Removes the rules of labs whose process is gone. Does nothing where rules cannot be listed."""
+    if os.geteuid() != 0:
+        return
+    for chain in ("INPUT", "OUTPUT"):
+        try:
+            listing = _iptables("-S", chain, check=False)
+        except FileNotFoundError:
+            return
+        for line in listing.stdout.splitlines():
+            found = re.search(rf"--comment {_COMMENT}(\d+) ", line)
+            if found and not os.path.exists(f"/proc/{found.group(1)}"):
+                _iptables("-D", *line.split()[1:], check=False)
