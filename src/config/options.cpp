@@ -1,0 +1,882 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include "baton/base/ids.hpp"
+#include "baton/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <regex>
+
+namespace baton::config {
+
+namespace {
+
+using Check = std::function<Result<void>(const std::string&)>;
+using Kind = Option::Kind;
+
+Result<void> any_text(const std::string& /*text*/) {
+    return {};
+}
+
+Check one_of(std::vector<std::string> words) {
+    return [words = std::move(words)](const std::string& text) -> Result<void> {
+        if (std::find(words.begin(), words.end(), text) == words.end()) {
+            return fail(
+                Errc::invalid_argument,
+                fmt::format("'{}' is not one of {}", text, join(words, ", "))
+            );
+        }
+        return {};
+    };
+}
+
+Result<void> not_empty(const std::string& text) {
+    if (text.empty()) {
+        return fail(Errc::invalid_argument, "must not be empty");
+    }
+    return {};
+}
+
+Result<void> address(const std::string& text) {
+    auto id = parse_instance_id(text, 3000);
+    if (!id) {
+        return id.error();
+    }
+    return {};
+}
+
+Result<void> regex(const std::string& text) {
+    if (text == "*" || text.starts_with("alias=")) {
+        return {};
+    }
+    try {
+        const std::regex compiled(text);
+    } catch (const std::regex_error& failure) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("'{}' is not a regular expression: {}", text, failure.what())
+        );
+    }
+    return {};
+}
+
+Result<void> server_address(const std::string& text) {
+    auto id = parse_instance_id(text, 3306);
+    if (!id) {
+        return id.error();
+    }
+    return {};
+}
+
+Result<void> backend_url(const std::string& text) {
+    if (text.starts_with("mysql://") || text.starts_with("sqlite:/")) {
+        return {};
+    }
+    return fail(
+        Errc::invalid_argument,
+        fmt::format(
+            "'{}' is neither mysql://user@host:port[,host:port...]/database nor "
+            "sqlite:/absolute/path",
+            text
+        )
+    );
+}
+
+Result<void> http_url(const std::string& text) {
+    if (text.empty() || text.starts_with("http://") || text.starts_with("https://")) {
+        return {};
+    }
+    return fail(
+        Errc::invalid_argument, fmt::format("'{}' does not begin with http:// or https://", text)
+    );
+}
+
+Option text_option(
+    std::string key,
+    std::function<std::string&(Config&)> at,
+    std::string fallback,
+    std::string allowed,
+    std::string sentence,
+    Check check,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::text;
+    option.fallback = std::move(fallback);
+    option.allowed = std::move(allowed);
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set = [at,
+                  check = std::move(check
+                  )](Config& config, const std::string& text, const auto&) -> Result<void> {
+        if (auto good = check(text); !good) {
+            return good;
+        }
+        at(config) = text;
+        return {};
+    };
+    option.get = [at](const Config& config) { return at(const_cast<Config&>(config)); };
+    return option;
+}
+
+Option secret_option(
+    std::string key, std::function<std::string&(Config&)> at, std::string sentence
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::secret;
+    option.allowed = "\"${NAME}\" of an environment variable; or give the same key with _file";
+    option.sentence = std::move(sentence);
+    option.reloadable = false;
+    option.set = [at](Config& config, const std::string& text, const auto&) -> Result<void> {
+        at(config) = text;
+        return {};
+    };
+    option.get = [](const Config&) { return std::string(); };
+    return option;
+}
+
+Option integer_option(
+    std::string key,
+    std::function<std::int64_t&(Config&)> at,
+    std::int64_t fallback,
+    std::int64_t low,
+    std::int64_t high,
+    std::string sentence,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::integer;
+    option.fallback = std::to_string(fallback);
+    option.allowed = fmt::format("{} to {}", low, high);
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set =
+        [at, low, high](Config& config, const std::string& text, const auto&) -> Result<void> {
+        std::int64_t value = 0;
+        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (status != std::errc{} || end != text.data() + text.size() || value < low ||
+            value > high) {
+            return fail(
+                Errc::invalid_argument,
+                fmt::format("'{}' is not a whole number from {} to {}", text, low, high)
+            );
+        }
+        at(config) = value;
+        return {};
+    };
+    option.get = [at](const Config& config) {
+        return std::to_string(at(const_cast<Config&>(config)));
+    };
+    return option;
+}
+
+Option boolean_option(
+    std::string key,
+    std::function<bool&(Config&)> at,
+    bool fallback,
+    std::string sentence,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::boolean;
+    option.fallback = fallback ? "true" : "false";
+    option.allowed = "true or false";
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set = [at](Config& config, const std::string& text, const auto&) -> Result<void> {
+        if (text != "true" && text != "false") {
+            return fail(Errc::invalid_argument, fmt::format("'{}' is not true or false", text));
+        }
+        at(config) = text == "true";
+        return {};
+    };
+    option.get = [at](const Config& config) {
+        return std::string(at(const_cast<Config&>(config)) ? "true" : "false");
+    };
+    return option;
+}
+
+std::string duration_text(Duration value) {
+    const auto ms = to_ms(value);
+    if (ms % 1000 != 0) {
+        return fmt::format("{}ms", ms);
+    }
+    const auto seconds = ms / 1000;
+    if (seconds != 0 && seconds % 3600 == 0) {
+        return fmt::format("{}h", seconds / 3600);
+    }
+    if (seconds != 0 && seconds % 60 == 0) {
+        return fmt::format("{}m", seconds / 60);
+    }
+    return fmt::format("{}s", seconds);
+}
+
+Option duration_option(
+    std::string key,
+    std::function<Duration&(Config&)> at,
+    Duration fallback,
+    Duration low,
+    Duration high,
+    std::string sentence,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::duration;
+    option.fallback = duration_text(fallback);
+    option.allowed = fmt::format("{} to {}", duration_text(low), duration_text(high));
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set =
+        [at, low, high](Config& config, const std::string& text, const auto&) -> Result<void> {
+        auto value = parse_duration(text);
+        if (!value) {
+            return value.error();
+        }
+        if (*value < low || *value > high) {
+            return fail(
+                Errc::invalid_argument,
+                fmt::format(
+                    "'{}' is not within {} to {}", text, duration_text(low), duration_text(high)
+                )
+            );
+        }
+        at(config) = *value;
+        return {};
+    };
+    option.get = [at](const Config& config) {
+        return duration_text(at(const_cast<Config&>(config)));
+    };
+    return option;
+}
+
+Option list_option(
+    std::string key,
+    std::function<std::vector<std::string>&(Config&)> at,
+    std::string allowed,
+    std::string sentence,
+    Check check,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::list;
+    option.fallback = "[]";
+    option.allowed = std::move(allowed);
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set = [at, check = std::move(check)](
+                     Config& config, const std::string&, const std::vector<std::string>& list
+                 ) -> Result<void> {
+        for (const auto& item : list) {
+            if (auto good = check(item); !good) {
+                return good;
+            }
+        }
+        at(config) = list;
+        return {};
+    };
+    option.get = [at](const Config& config) { return join(at(const_cast<Config&>(config)), "\n"); };
+    return option;
+}
+
+// Short names for the member a row is about.
+#define BATON_AT(type, member) [](Config& c) -> type& { return c.member; }
+#define BATON_TEXT(member) BATON_AT(std::string, member)
+#define BATON_INT(member) BATON_AT(std::int64_t, member)
+#define BATON_BOOL(member) BATON_AT(bool, member)
+#define BATON_TIME(member) BATON_AT(Duration, member)
+#define BATON_LIST(member) BATON_AT(std::vector<std::string>, member)
+
+std::vector<Option> node_options() {
+    return {
+        text_option(
+            "node.name",
+            BATON_TEXT(node.name),
+            "",
+            "any text; empty: the host name",
+            "Name of this node in messages, in the API and on the page.",
+            any_text
+        ),
+        text_option(
+            "node.advertise",
+            BATON_TEXT(node.advertise),
+            "",
+            "http:// or https:// address; empty: made of name and http.listen",
+            "Address under which the other nodes and people's browsers reach this node's API.",
+            http_url
+        ),
+        text_option(
+            "node.data_dir",
+            BATON_TEXT(node.data_dir),
+            "/var/lib/baton",
+            "a directory that the service may write to",
+            "Where this node keeps its own small files (the highest epoch it saw).",
+            not_empty
+        ),
+        integer_option(
+            "node.priority",
+            BATON_INT(node.priority),
+            0,
+            0,
+            100,
+            "Nodes with a higher number take a free lease first."
+        ),
+        text_option(
+            "http.listen",
+            BATON_TEXT(http.listen),
+            "127.0.0.1:3000",
+            "address:port; 0.0.0.0 for all IPv4 addresses",
+            "Where the API and the page are served.",
+            address
+        ),
+        text_option(
+            "http.tls_cert",
+            BATON_TEXT(http.tls_cert),
+            "",
+            "a PEM file; empty: plain HTTP",
+            "Certificate chain of the HTTP listener.",
+            any_text
+        ),
+        text_option(
+            "http.tls_key", BATON_TEXT(http.tls_key), "", "a PEM file", "Its private key.", any_text
+        ),
+        text_option(
+            "http.auth.method",
+            BATON_TEXT(http.auth_method),
+            "none",
+            "none, basic, multi or proxy",
+            "Who may read and who may act: everybody; one user; one user acts and 'readonly' "
+            "reads; a proxy in front names the user.",
+            one_of({"none", "basic", "multi", "proxy"})
+        ),
+        text_option(
+            "http.auth.user",
+            BATON_TEXT(http.auth_user),
+            "",
+            "any text",
+            "User of the methods basic and multi.",
+            any_text
+        ),
+        secret_option(
+            "http.auth.password", BATON_TEXT(http.auth_password), "Password of that user."
+        ),
+        text_option(
+            "http.auth.user_header",
+            BATON_TEXT(http.auth_header),
+            "X-Forwarded-User",
+            "a header name",
+            "Header in which the proxy names the user.",
+            not_empty
+        ),
+        list_option(
+            "http.auth.power_users",
+            BATON_LIST(http.power_users),
+            "user names; \"*\" for everybody",
+            "Users who may act with the method proxy.",
+            not_empty
+        ),
+        boolean_option(
+            "http.auth.exempt_checks",
+            BATON_BOOL(http.auth_exempt_checks),
+            true,
+            "Load balancer checks (leader-check, lb-check, /health/) need no password."
+        ),
+        boolean_option(
+            "http.read_only", BATON_BOOL(http.read_only), false, "Refuse every change through HTTP."
+        ),
+        integer_option(
+            "http.max_connections",
+            BATON_INT(http.max_connections),
+            20000,
+            16,
+            1000000,
+            "Connections served at a time; the longest idle one gives way."
+        ),
+        text_option(
+            "log.level",
+            BATON_TEXT(log.level),
+            "info",
+            "error, warning, info or debug",
+            "What is logged.",
+            one_of({"error", "warning", "info", "debug"}),
+            true
+        ),
+        text_option(
+            "log.file",
+            BATON_TEXT(log.file),
+            "",
+            "a file; empty: standard error (the journal under systemd)",
+            "Where to.",
+            any_text
+        ),
+    };
+}
+
+std::vector<Option> backend_options() {
+    return {
+        text_option(
+            "backend.url",
+            BATON_TEXT(backend.url),
+            "sqlite:/var/lib/baton/baton.db",
+            "mysql://user@host:port[,host:port...]/database or sqlite:/absolute/path",
+            "The store that all nodes share. SQLite serves a single node without any database "
+            "server.",
+            backend_url
+        ),
+        secret_option(
+            "backend.password", BATON_TEXT(backend.password), "Password of the backend user."
+        ),
+        text_option(
+            "backend.engine",
+            BATON_TEXT(backend.engine),
+            "InnoDB",
+            "InnoDB or NDB",
+            "Storage engine of Baton's tables.",
+            one_of({"InnoDB", "NDB"})
+        ),
+        text_option(
+            "backend.tls",
+            BATON_TEXT(backend.tls),
+            "preferred",
+            "off, preferred, required, verify_ca or verify_identity",
+            "Transport security towards the backend.",
+            one_of({"off", "preferred", "required", "verify_ca", "verify_identity"})
+        ),
+        text_option(
+            "backend.tls_ca",
+            BATON_TEXT(backend.tls_ca),
+            "",
+            "a PEM file",
+            "Authority that signed the backend's certificate.",
+            any_text
+        ),
+        duration_option(
+            "lease.duration",
+            BATON_TIME(lease.duration),
+            3s,
+            1s,
+            60s,
+            "How long the active node may act without renewing; also how long its death goes "
+            "unnoticed."
+        ),
+        duration_option(
+            "lease.renew",
+            BATON_TIME(lease.renew),
+            500ms,
+            50ms,
+            15s,
+            "Renewal interval; at most a quarter of the duration."
+        ),
+        duration_option(
+            "lease.look",
+            BATON_TIME(lease.look),
+            250ms,
+            20ms,
+            15s,
+            "How often the other nodes look; at most a quarter of the duration."
+        ),
+    };
+}
+
+std::vector<Option> observation_options() {
+    return {
+        text_option(
+            "topology.user",
+            BATON_TEXT(topology.user),
+            "baton",
+            "a user name",
+            "User on the managed servers.",
+            not_empty
+        ),
+        secret_option("topology.password", BATON_TEXT(topology.password), "Password of that user."),
+        text_option(
+            "topology.tls",
+            BATON_TEXT(topology.tls),
+            "preferred",
+            "off, preferred, required, verify_ca or verify_identity",
+            "Transport security towards the managed servers.",
+            one_of({"off", "preferred", "required", "verify_ca", "verify_identity"})
+        ),
+        text_option(
+            "topology.tls_ca",
+            BATON_TEXT(topology.tls_ca),
+            "",
+            "a PEM file",
+            "Authority that signed their certificates.",
+            any_text
+        ),
+        text_option(
+            "topology.tls_cert",
+            BATON_TEXT(topology.tls_cert),
+            "",
+            "a PEM file",
+            "Certificate of this client.",
+            any_text
+        ),
+        text_option(
+            "topology.tls_key", BATON_TEXT(topology.tls_key), "", "a PEM file", "Its key.", any_text
+        ),
+        list_option(
+            "topology.seeds",
+            BATON_LIST(topology.seeds),
+            "host:port",
+            "Servers to begin with; one of each topology suffices, the others are found from "
+            "there.",
+            server_address,
+            true
+        ),
+        integer_option(
+            "topology.default_port",
+            BATON_INT(topology.default_port),
+            3306,
+            1,
+            65535,
+            "Port where none is given."
+        ),
+        duration_option(
+            "discovery.poll_interval",
+            BATON_TIME(discovery.poll_interval),
+            1s,
+            100ms,
+            1h,
+            "How often each server is observed; a broken connection is noticed at once anyway.",
+            true
+        ),
+        duration_option(
+            "discovery.probe_timeout",
+            BATON_TIME(discovery.probe_timeout),
+            1s,
+            50ms,
+            60s,
+            "How long an answer may take.",
+            true
+        ),
+        duration_option(
+            "discovery.dead_interval_max",
+            BATON_TIME(discovery.dead_interval_max),
+            5s,
+            100ms,
+            1h,
+            "Dead servers are tried again ever more seldom, at least this often.",
+            true
+        ),
+        duration_option(
+            "discovery.forget_after",
+            BATON_TIME(discovery.forget_after),
+            240h,
+            1min,
+            24h * 3650,
+            "Servers that have not been seen for so long are forgotten.",
+            true
+        ),
+        integer_option(
+            "discovery.connect_threads",
+            BATON_INT(discovery.connect_threads),
+            8,
+            1,
+            256,
+            "Threads that make connections (names, TLS, authentication)."
+        ),
+        list_option(
+            "discovery.ignore_hosts",
+            BATON_LIST(discovery.ignore_hosts),
+            "regular expressions on host:port",
+            "Servers that are never followed.",
+            regex,
+            true
+        ),
+        text_option(
+            "discovery.cluster_alias_query",
+            BATON_TEXT(discovery.cluster_alias_query),
+            "",
+            "SQL that gives one value",
+            "Run on primaries; gives the cluster's alias.",
+            any_text
+        ),
+        text_option(
+            "discovery.data_center_query",
+            BATON_TEXT(discovery.data_center_query),
+            "",
+            "SQL that gives one value",
+            "Gives the server's data centre.",
+            any_text
+        ),
+        text_option(
+            "discovery.region_query",
+            BATON_TEXT(discovery.region_query),
+            "",
+            "SQL that gives one value",
+            "Gives the server's region.",
+            any_text
+        ),
+        text_option(
+            "discovery.environment_query",
+            BATON_TEXT(discovery.environment_query),
+            "",
+            "SQL that gives one value",
+            "Gives the server's physical environment.",
+            any_text
+        ),
+        text_option(
+            "discovery.instance_alias_query",
+            BATON_TEXT(discovery.instance_alias_query),
+            "",
+            "SQL that gives one value",
+            "Gives a name to show for the server.",
+            any_text
+        ),
+        text_option(
+            "discovery.promotion_rule_query",
+            BATON_TEXT(discovery.promotion_rule_query),
+            "",
+            "SQL that gives one value",
+            "Gives prefer, neutral, prefer_not or must_not.",
+            any_text
+        ),
+        text_option(
+            "detection.mode",
+            BATON_TEXT(detection.mode),
+            "active",
+            "active or shadow",
+            "shadow: find and explain everything, change nothing.",
+            one_of({"active", "shadow"}),
+            true
+        ),
+        integer_option(
+            "detection.timeouts",
+            BATON_INT(detection.timeouts),
+            2,
+            1,
+            100,
+            "Unanswered probes in a row after which a server counts as unreachable.",
+            true
+        ),
+        duration_option(
+            "detection.lagging",
+            BATON_TIME(detection.lagging),
+            10s,
+            1s,
+            24h * 30,
+            "Replicas further behind count as lagging.",
+            true
+        ),
+    };
+}
+
+std::vector<Option> recovery_options() {
+    const std::string patterns =
+        "regular expressions on cluster name or alias, alias=NAME, or \"*\"";
+    const std::string commands = "command lines";
+    return {
+        list_option(
+            "recovery.primary.clusters",
+            BATON_LIST(recovery.primary_clusters),
+            patterns,
+            "Clusters whose dead primary is replaced automatically. Empty: none.",
+            regex,
+            true
+        ),
+        list_option(
+            "recovery.intermediate.clusters",
+            BATON_LIST(recovery.intermediate_clusters),
+            patterns,
+            "Clusters in which replicas of a dead intermediate source are moved automatically. "
+            "Empty: none.",
+            regex,
+            true
+        ),
+        list_option(
+            "recovery.ignore_hosts",
+            BATON_LIST(recovery.ignore_hosts),
+            "regular expressions on host:port",
+            "Servers whose death never starts a recovery.",
+            regex,
+            true
+        ),
+        list_option(
+            "recovery.promotion_ignore_hosts",
+            BATON_LIST(recovery.promotion_ignore_hosts),
+            "regular expressions on host:port",
+            "Servers that are never promoted.",
+            regex,
+            true
+        ),
+        duration_option(
+            "recovery.drain_limit",
+            BATON_TIME(recovery.drain_limit),
+            30s,
+            1s,
+            24h,
+            "How long a candidate may take to apply what it has received, before the next one is "
+            "looked at.",
+            true
+        ),
+        duration_option(
+            "recovery.step_limit",
+            BATON_TIME(recovery.step_limit),
+            10s,
+            1s,
+            10min,
+            "How long any other step may take.",
+            true
+        ),
+        duration_option(
+            "recovery.anti_flapping_window",
+            BATON_TIME(recovery.anti_flapping_window),
+            1h,
+            0s,
+            24h * 30,
+            "A second failover of a cluster within this time needs an acknowledgement, or that the "
+            "cluster was healthy in between.",
+            true
+        ),
+        duration_option(
+            "recovery.healthy_again",
+            BATON_TIME(recovery.healthy_again),
+            30s,
+            0s,
+            24h,
+            "So long a cluster must have been healthy to count as such.",
+            true
+        ),
+        boolean_option(
+            "recovery.prevent_cross_data_center",
+            BATON_BOOL(recovery.prevent_cross_data_center),
+            false,
+            "Never promote in another data centre than the dead primary's.",
+            true
+        ),
+        boolean_option(
+            "recovery.prevent_cross_region",
+            BATON_BOOL(recovery.prevent_cross_region),
+            false,
+            "Never promote in another region than the dead primary's.",
+            true
+        ),
+        boolean_option(
+            "recovery.require_all_acknowledgers",
+            BATON_BOOL(recovery.require_all_acknowledgers),
+            true,
+            "With semi-sync: refuse to promote when a replica that cannot be reached may hold "
+            "acknowledged transactions that no reachable one has.",
+            true
+        ),
+        boolean_option(
+            "recovery.kill_writers_of_deposed",
+            BATON_BOOL(recovery.kill_writers_of_deposed),
+            true,
+            "When a replaced primary comes back: besides making it read-only, end its clients' "
+            "connections.",
+            true
+        ),
+        duration_option(
+            "recovery.hooks.limit",
+            BATON_TIME(recovery.hook_limit),
+            30s,
+            1s,
+            1h,
+            "A hook that runs longer is killed and counts as failed.",
+            true
+        ),
+        list_option(
+            "recovery.hooks.on_failure_detection",
+            BATON_LIST(recovery.on_failure_detection),
+            commands,
+            "Run when a failure is detected.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.pre_failover",
+            BATON_LIST(recovery.pre_failover),
+            commands,
+            "Run before a recovery changes anything; a failing one stops it.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.post_primary_failover",
+            BATON_LIST(recovery.post_primary_failover),
+            commands,
+            "Run after a primary was replaced.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.post_intermediate_failover",
+            BATON_LIST(recovery.post_intermediate_failover),
+            commands,
+            "Run after replicas of an intermediate source were moved.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.post_failover",
+            BATON_LIST(recovery.post_failover),
+            commands,
+            "Run after any successful recovery, after the specific list.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.post_unsuccessful_failover",
+            BATON_LIST(recovery.post_unsuccessful_failover),
+            commands,
+            "Run after a recovery that failed.",
+            not_empty,
+            true
+        ),
+    };
+}
+
+}  // namespace
+
+Result<Duration> parse_duration(std::string_view text) {
+    double number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    double factor = 0;
+    if (unit == "ms") {
+        factor = 1e-3;
+    } else if (unit == "s") {
+        factor = 1;
+    } else if (unit == "m") {
+        factor = 60;
+    } else if (unit == "h") {
+        factor = 3600;
+    } else if (unit == "d") {
+        factor = 86400;
+    }
+    if (status != std::errc{} || factor == 0 || !(number >= 0) || number * factor > 1e9) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format(
+                "'{}' is not a time; write a number with its unit, as 500ms, 2s, 5m, 1h, 3d", text
+            )
+        );
+    }
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(number * factor));
+}
+
+const std::vector<Option>& options() {
+    static const std::vector<Option> table = [] {
+        std::vector<Option> all;
+        for (auto part :
+             {node_options(), backend_options(), observation_options(), recovery_options()}) {
+            std::move(part.begin(), part.end(), std::back_inserter(all));
+        }
+        return all;
+    }();
+    return table;
+}
+
+}  // namespace baton::config
