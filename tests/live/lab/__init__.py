@@ -21,9 +21,11 @@ from .topology import (
     wait_same_data,
     writable_servers,
 )
+from . import faults
 from .writer import Writer, outage, read_acks
 
 __all__ = [
+    "faults",
     "FLAVOURS",
     "ApiError",
     "HAProxy",

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that can no longer be reached, as after a cable was pulled: packets are dropped, nothing is refused.
 
-All servers of a lab share the loopback interface, so a port alone does not do it: what a server sends on connections
-that it opened itself (as a replica) is told apart by the group id of its process. Rules carry the pid of the test in
-a comment; those of a test that was killed are removed by the next one.
+All servers of a lab share the loopback interface, so its own port alone does not cut off a server. What it sends on
+connections that it opened itself (as a replica) is told apart by the group id of its process; that also keeps it from
+opening new ones. What still comes in on the connections that it has is dropped by their local ports.
+Rules carry the pid of the test in a comment; those of a test that was killed are removed by the next one.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -19,13 +21,34 @@ def _iptables(*arguments, check=True):
     return subprocess.run([program, "-w", "10", *arguments], capture_output=True, text=True, check=check)
 
 
-def _rules(port, gid):
-    mark = ["-m", "comment", "--comment", f"{_COMMENT}{os.getpid()}", "-j", "DROP"]
+def _mark():
+    return ["-m", "comment", "--comment", f"{_COMMENT}{os.getpid()}", "-j", "DROP"]
+
+
+def _port_rules(port):
     return [
-        ["INPUT", "-i", "lo", "-p", "tcp", "--dport", str(port), *mark],
-        ["OUTPUT", "-o", "lo", "-p", "tcp", "--sport", str(port), *mark],
-        ["OUTPUT", "-o", "lo", "-p", "tcp", "-m", "owner", "--gid-owner", str(gid), *mark],
+        ["INPUT", "-i", "lo", "-p", "tcp", "--dport", str(port), *_mark()],
+        ["OUTPUT", "-o", "lo", "-p", "tcp", "--sport", str(port), *_mark()],
     ]
+
+
+def _owner_rule(gid):
+    return ["OUTPUT", "-o", "lo", "-p", "tcp", "-m", "owner", "--gid-owner", str(gid), *_mark()]
+
+
+def _ports_of(pid):
+    """Local TCP ports of all sockets of the process."""
+    inodes = set()
+    for descriptor in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            inodes.add(os.readlink(descriptor.path))
+    ports = set()
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file.readlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in inodes:
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports
 
 
 def missing_because():
@@ -33,7 +56,7 @@ def missing_because():
     if os.geteuid() != 0:
         return "dropping packets needs root"
     try:
-        probe = _rules(1, 1)[2]
+        probe = _owner_rule(1)
         _iptables("-I", *probe)
         _iptables("-D", *probe)
     except FileNotFoundError:
@@ -46,14 +69,21 @@ def missing_because():
 class PacketDrop:
     """While active, nothing gets to or from the server over TCP, in either direction."""
 
-    def __init__(self, port, gid):
-        self._rules = _rules(port, gid)
+    def __init__(self, port, gid, pid):
+        self._port = port
+        self._gid = gid
+        self._pid = pid
         self._active = []
 
     def start(self):
-        for rule in self._rules:
-            _iptables("-I", *rule)
-            self._active.append(rule)
+        for rule in [*_port_rules(self._port), _owner_rule(self._gid)]:
+            self._add(rule)
+        for port in _ports_of(self._pid) - {self._port}:
+            self._add(_port_rules(port)[0])
+
+    def _add(self, rule):
+        _iptables("-I", *rule)
+        self._active.append(rule)
 
     def stop(self):
         while self._active:

@@ -184,7 +184,7 @@ class Lab:
 
     def drop_packets(self, server):
         """Cuts the server off until stop() of the returned object, at the latest until the lab is closed."""
-        drop = faults.PacketDrop(server.port, server.gid)
+        drop = faults.PacketDrop(server.port, server.gid, server.process.pid)
         self._drops.append(drop)
         drop.start()
         return drop
