@@ -33,7 +33,7 @@ class PortPool:
             if not self._free:
                 self._take_block()
             port = self._free.pop(0)
-            if _can_bind(port):
+            if can_bind(port):
                 return port
 
     def close(self):
@@ -62,7 +62,7 @@ class PortPool:
         raise NoPorts(f"no block of ports is free in {self._blocks}; another range: BATON_LAB_PORTS=LOW-HIGH")
 
 
-def _can_bind(port):
+def can_bind(port):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

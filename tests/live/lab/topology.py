@@ -9,8 +9,8 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
-import weakref
 
 import pymysql
 
@@ -21,12 +21,24 @@ from .ports import PortPool
 from .server import Server, template
 from .writer import Writer
 
-_open_labs = weakref.WeakSet()
+_open_labs = set()
 
 
 def _close_all():
     for lab in list(_open_labs):
         lab.close()
+
+
+atexit.register(_close_all)
+
+
+def _close_all_at_the_end():
+    """Also when the process is asked to end. SIGKILL is answered by the kernel (see process.py)."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # whoever runs labs in threads closes them himself
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _on_signal)
 
 
 def _on_signal(number, _frame):
@@ -64,6 +76,8 @@ class Lab:
         self._ports = PortPool()
         self._members = []
         self._drops = []
+        if not _open_labs:
+            _close_all_at_the_end()
         _open_labs.add(self)
         faults.remove_leftovers()
 
@@ -306,9 +320,3 @@ def wait_same_data(servers, timeout=20):
         return ledgers[0] or None
 
     return eventually(look, timeout, "all servers hold the same data", every=0.1)
-
-
-atexit.register(_close_all)
-for _number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    if signal.getsignal(_number) in (signal.SIG_DFL, signal.default_int_handler):
-        signal.signal(_number, _on_signal)

@@ -10,6 +10,7 @@ appends one line per acknowledged insert to LOG: the number, the port, and the m
 statement was sent and acknowledged. CLOCK_MONOTONIC is one clock for all processes of a machine.
 """
 
+import os
 import pathlib
 import signal
 import sys
@@ -23,6 +24,7 @@ from .flavour import WRITER_PASSWORD, WRITER_USER
 from .process import Process
 
 PATIENCE = 0.2  # seconds for a connection or an answer
+LOG_LIMIT = 8_000_000  # bytes; about 200,000 writes
 RETRY = 0.01  # seconds between two attempts on a server that is not the writable one
 
 
@@ -120,6 +122,9 @@ class _Application:
         with self._lock:
             self._log.write(f"{number} {port} {sent:.6f} {acknowledged:.6f}\n")
             self._log.flush()
+            if self._log.tell() > LOG_LIMIT:  # of use to the demo, which may run for days
+                os.replace(self._log.name, f"{self._log.name}.old")
+                self._log = open(self._log.name, "w", encoding="ascii")
 
     def _seek(self, port):
         """Tries one server while nobody has found the writable one."""
