@@ -9,6 +9,7 @@
 docs/testing.md tells how it is built.
 """
 
+from . import faults
 from .flavour import FLAVOURS
 from .nodes import ApiError, HAProxy, Node
 from .topology import (
@@ -21,21 +22,22 @@ from .topology import (
     wait_same_data,
     writable_servers,
 )
-from . import faults
+from .watch import LeaderWatch
 from .writer import Writer, outage, read_acks
 
 __all__ = [
-    "faults",
     "FLAVOURS",
     "ApiError",
     "HAProxy",
     "Lab",
+    "LeaderWatch",
     "Node",
     "Topology",
     "Writer",
     "active_node",
     "active_nodes",
     "eventually",
+    "faults",
     "outage",
     "read_acks",
     "wait_one_primary",

@@ -66,20 +66,9 @@ def missing_because():
     return ""
 
 
-class PacketDrop:
-    """While active, nothing gets to or from the server over TCP, in either direction."""
-
-    def __init__(self, port, gid, pid):
-        self._port = port
-        self._gid = gid
-        self._pid = pid
+class _Drop:
+    def __init__(self):
         self._active = []
-
-    def start(self):
-        for rule in [*_port_rules(self._port), _owner_rule(self._gid)]:
-            self._add(rule)
-        for port in _ports_of(self._pid) - {self._port}:
-            self._add(_port_rules(port)[0])
 
     def _add(self, rule):
         _iptables("-I", *rule)
@@ -89,6 +78,35 @@ class PacketDrop:
         while self._active:
             _iptables("-D", *self._active[-1])
             self._active.pop()
+
+
+class PacketDrop(_Drop):
+    """While active, nothing gets to or from the server over TCP, in either direction."""
+
+    def __init__(self, port, gid, pid):
+        super().__init__()
+        self._port = port
+        self._gid = gid
+        self._pid = pid
+
+    def start(self):
+        for rule in [*_port_rules(self._port), _owner_rule(self._gid)]:
+            self._add(rule)
+        for port in _ports_of(self._pid) - {self._port}:
+            self._add(_port_rules(port)[0])
+
+
+class ConnectionDrop(_Drop):
+    """While active, nothing gets from the processes of a group to a port; everything else of theirs works."""
+
+    def __init__(self, gid, port):
+        super().__init__()
+        self._gid = gid
+        self._port = port
+
+    def start(self):
+        rule = _owner_rule(self._gid)
+        self._add([*rule[:5], "--dport", str(self._port), *rule[5:]])
 
 
 def remove_leftovers():

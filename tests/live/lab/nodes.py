@@ -157,12 +157,18 @@ class Node(HttpClient):
     def __repr__(self):
         return f"{self.name}({self.url})"
 
+    @property
+    def gid(self):
+        """Group id of the process, for the packet filter: unique, because the port is."""
+        return self.port
+
     def start(self):
         binary = baton_binary()
         if not binary.exists():
             raise FileNotFoundError(f"{binary} is not built (scripts/build release baton)")
         self.process = Process.spawn(
-            self.name, [binary, "serve", "--config", self.config], self.log, detach=self.detach, cwd=self.folder
+            self.name, [binary, "serve", "--config", self.config], self.log,
+            gid=self.gid, detach=self.detach, cwd=self.folder,
         )
 
     def wait_started(self, timeout=20):
@@ -177,6 +183,23 @@ class Node(HttpClient):
     def restart(self):
         self.start()
         self.wait_started()
+
+    def instances(self):
+        """Port -> what the API says of the server, for all that it knows."""
+        found = {}
+        for instance in self.json("/api/all-instances"):
+            port = instance["Key"]["Port"]
+            if port in found:
+                raise AssertionError(f"{instance['Key']} is listed twice")
+            found[port] = instance
+        return found
+
+    def knows(self, servers):
+        """Whether it shows all of these servers, checked and valid, and no others."""
+        instances = self.instances()
+        return sorted(instances) == sorted(server.port for server in servers) and all(
+            instance["IsLastCheckValid"] for instance in instances.values()
+        )
 
     def is_active(self, timeout=0.5):
         return self.get("/api/leader-check", timeout)[0] == 200

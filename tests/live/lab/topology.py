@@ -204,6 +204,14 @@ class Lab:
         return drop
 
 
+    def cut_connection(self, node, server):
+        """Drops what a node sends to a server, until stop() of the returned object."""
+        drop = faults.ConnectionDrop(node.gid, server.port)
+        self._drops.append(drop)
+        drop.start()
+        return drop
+
+
 class Topology:
     def __init__(self, links):
         self._links = links
