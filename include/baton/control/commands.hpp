@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What the API offers: the current view, the state of this node, and the commands. Views and status may be read from
-// any thread; commands are awaitable from any executor (they run on the core's, and resume on the caller's).
+// What the API offers: the current view, the state of this node, and the commands. Views and status
+// may be read from any thread; commands are awaitable from any executor (they run on the core's,
+// and resume on the caller's).
 
 #include "baton/async/task.hpp"
 #include "baton/base/result.hpp"
@@ -17,9 +18,9 @@ namespace baton::control {
 
 /// One thing that happened, for the event stream.
 struct Event {
-    std::uint64_t id = 0;      // rises; gaps mean that the reader was too slow and must reload
-    std::string type;          // "topology", "finding", "recovery", "step", "node", "audit", "lease"
-    std::string data;          // JSON
+    std::uint64_t id = 0;  // rises; gaps mean that the reader was too slow and must reload
+    std::string type;      // "topology", "finding", "recovery", "step", "node", "audit", "lease"
+    std::string data;      // JSON
 };
 
 /// This node, now.
@@ -30,12 +31,12 @@ struct NodeStatus {
     std::string active_name, active_token, active_url;
     WallMs started_ms = 0;
     WallMs active_since_ms = 0;
-    Duration state_age{};      // how old what this node serves is at most
+    Duration state_age{};  // how old what this node serves is at most
 };
 
 struct AckScope {
     enum class Kind { all, cluster, instance, number, uid } kind = Kind::all;
-    std::string text;          // cluster hint, host:port, number or uid
+    std::string text;  // cluster hint, host:port, number or uid
 };
 
 class Commands {
@@ -46,12 +47,13 @@ public:
     [[nodiscard]] virtual ViewPtr view() const = 0;
     [[nodiscard]] virtual NodeStatus status() const = 0;
 
-    /// Calls `listener` (on the core thread; it must not block) for each event; returns a handle for unsubscribe.
+    /// Calls `listener` (on the core thread; it must not block) for each event; returns a handle
+    /// for unsubscribe.
     virtual std::uint64_t subscribe(std::function<void(const Event&)> listener) = 0;
     virtual void unsubscribe(std::uint64_t handle) = 0;
 
-    // Commands below run on the active node only; elsewhere they answer not_leader (the API forwards before).
-    // All are safe to repeat. `by` is the user (or host) who asks, for the audit.
+    // Commands below run on the active node only; elsewhere they answer not_leader (the API
+    // forwards before). All are safe to repeat. `by` is the user (or host) who asks, for the audit.
 
     /// Probes now, makes it known, follows its neighbours. Answers when the probe ended.
     virtual Task<Result<InstanceId>> discover(InstanceId id, std::string by) = 0;
@@ -59,7 +61,11 @@ public:
     virtual Task<Result<void>> forget(InstanceId id, std::string by) = 0;
     virtual Task<Result<void>> forget_cluster(std::string cluster_id, std::string by) = 0;
     virtual Task<Result<void>> begin_downtime(
-        InstanceId id, std::string owner, std::string reason, std::chrono::seconds length, std::string by
+        InstanceId id,
+        std::string owner,
+        std::string reason,
+        std::chrono::seconds length,
+        std::string by
     ) = 0;
     virtual Task<Result<void>> end_downtime(InstanceId id, std::string by) = 0;
     virtual Task<Result<std::uint64_t>> begin_maintenance(
@@ -69,17 +75,24 @@ public:
     virtual Task<Result<void>> register_candidate(
         InstanceId id, topology::PromotionRule rule, std::string by
     ) = 0;
-    virtual Task<Result<void>> set_tag(InstanceId id, std::string name, std::string value, std::string by) = 0;
-    virtual Task<Result<std::vector<InstanceId>>> remove_tag(
-        std::optional<InstanceId> id, std::string name, std::optional<std::string> value, std::string by
+    virtual Task<Result<void>> set_tag(
+        InstanceId id, std::string name, std::string value, std::string by
     ) = 0;
-    virtual Task<Result<void>> set_cluster_alias(std::string cluster_id, std::string alias, std::string by) = 0;
+    virtual Task<Result<std::vector<InstanceId>>> remove_tag(
+        std::optional<InstanceId> id,
+        std::string name,
+        std::optional<std::string> value,
+        std::string by
+    ) = 0;
+    virtual Task<Result<void>> set_cluster_alias(
+        std::string cluster_id, std::string alias, std::string by
+    ) = 0;
     virtual Task<Result<std::vector<std::uint64_t>>> acknowledge(
         AckScope scope, std::string comment, std::string by
     ) = 0;
     virtual Task<Result<void>> set_recoveries_enabled(bool enabled, std::string by) = 0;
-    /// Recovers now what the analysis finds actionable at `id`; waits for the end. Answers the record.
-    /// A repetition within 60 s of a success, with no new failure, answers the same record.
+    /// Recovers now what the analysis finds actionable at `id`; waits for the end. Answers the
+    /// record. A repetition within 60 s of a success, with no new failure, answers the same record.
     virtual Task<Result<recovery::Record>> recover(
         InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
     ) = 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// What the HTTP API and the page read: one immutable value, replaced as a whole, shared between threads. Every node has
-// one: the active node makes it from its own observations, the others from the shared backend.
+// What the HTTP API and the page read: one immutable value, replaced as a whole, shared between
+// threads. Every node has one: the active node makes it from its own observations, the others from
+// the shared backend.
 
 #include "baton/analysis/finding.hpp"
 #include "baton/ports/store.hpp"
@@ -18,7 +19,8 @@
 
 namespace baton::control {
 
-/// A failure that was noticed; orchestrator's "failure detection". Also kept when no recovery followed.
+/// A failure that was noticed; orchestrator's "failure detection". Also kept when no recovery
+/// followed.
 struct Detection {
     std::uint64_t number = 0;
     analysis::Code code = analysis::Code::no_problem;
@@ -30,9 +32,9 @@ struct Detection {
     bool actionable = false;
     std::string node, token;
     std::uint64_t epoch = 0;
-    WallMs begin_ms = 0, end_ms = 0;   // end 0 = lasts
-    std::string recovery_id;           // "" = none
-    std::string refusal;               // why there was no recovery, with the remedy
+    WallMs begin_ms = 0, end_ms = 0;  // end 0 = lasts
+    std::string recovery_id;          // "" = none
+    std::string refusal;              // why there was no recovery, with the remedy
 };
 
 /// A recovery that was wanted and not started.
@@ -40,7 +42,7 @@ struct Blocked {
     InstanceId failed;
     std::string cluster_id, cluster_name;
     analysis::Code code = analysis::Code::no_problem;
-    std::string kind, reason;          // recovery::Refusal
+    std::string kind, reason;             // recovery::Refusal
     std::uint64_t blocking_recovery = 0;  // number of the recovery that blocks, 0 = none
     WallMs last_ms = 0;
 };
@@ -48,44 +50,44 @@ struct Blocked {
 struct AuditEntry {
     std::uint64_t number = 0;
     WallMs at_ms = 0;
-    std::string type;                  // orchestrator's audit types
-    InstanceId instance;               // empty host = none
+    std::string type;     // orchestrator's audit types
+    InstanceId instance;  // empty host = none
     std::string cluster_name, message, by, node;
     std::uint64_t epoch = 0;
 };
 
 struct RecoveryView {
     recovery::Record record;
-    std::vector<recovery::StepRecord> steps;   // by number
+    std::vector<recovery::StepRecord> steps;  // by number
 };
 
 /// Last poll statistics for the metrics.
 struct Counters {
-    std::uint64_t probes = 0, probe_failures = 0, analyses = 0, snapshots = 0, recoveries_started = 0,
-                  recoveries_done = 0, recoveries_failed = 0, detections = 0, documents_written = 0, write_failures = 0,
-                  witness_tests = 0;
+    std::uint64_t probes = 0, probe_failures = 0, analyses = 0, snapshots = 0,
+                  recoveries_started = 0, recoveries_done = 0, recoveries_failed = 0,
+                  detections = 0, documents_written = 0, write_failures = 0, witness_tests = 0;
     double probe_seconds_sum = 0;
-    std::uint64_t loop_lag_us_max = 0;   // longest delay of the core loop in the last minute
+    std::uint64_t loop_lag_us_max = 0;  // longest delay of the core loop in the last minute
 };
 
 struct View {
     topology::TopologyPtr topology = std::make_shared<const topology::Topology>();
-    std::vector<analysis::Finding> findings;                  // all with something to say, primaries first
+    std::vector<analysis::Finding> findings;  // all with something to say, primaries first
     std::vector<std::shared_ptr<const RecoveryView>> recoveries;  // newest first, bounded
     std::vector<std::shared_ptr<const Detection>> detections;     // newest first, bounded
     std::vector<Blocked> blocked;                                 // current ones
     std::vector<std::shared_ptr<const AuditEntry>> audit;         // newest first, bounded
     std::vector<ports::NodeRow> nodes;
-    std::map<std::string, recovery::Forecast> forecasts;     // by cluster id
+    std::map<std::string, recovery::Forecast> forecasts;  // by cluster id
     bool recoveries_disabled = false;
     std::string recoveries_disabled_by;
-    bool shadow = false;                    // detection.mode: shadow
-    bool active = false;                    // made by the active node itself
-    std::string source;                     // in words: "own observations" / "backend"
-    TimePoint fresh_at{};                   // when the data was known to be current (monotonic, this process)
-    std::uint64_t generation = 0;           // rises with every change
+    bool shadow = false;   // detection.mode: shadow
+    bool active = false;   // made by the active node itself
+    std::string source;    // in words: "own observations" / "backend"
+    TimePoint fresh_at{};  // when the data was known to be current (monotonic, this process)
+    std::uint64_t generation = 0;  // rises with every change
     Counters counters;
-    recovery::Policy policy;                // effective
+    recovery::Policy policy;  // effective
     std::int64_t reasonable_lag_seconds = 10;
     Duration poll_interval = std::chrono::seconds(1);
 };

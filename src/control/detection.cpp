@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// From findings to detections, inquiries and recoveries. What to conclude is decided in analysis
+// and recovery; here it is only remembered, asked and started.
+#include "codec.hpp"
+#include "engine_impl.hpp"
+
+#include "baton/base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace baton::control {
+
+namespace {
+
+bool worth_recording(const analysis::Finding& finding) {
+    return finding.code != analysis::Code::no_problem &&
+           finding.severity >= analysis::Severity::warning;
+}
+
+bool same_kind(const recovery::Record& record, analysis::RecoveryKind kind) {
+    return record.kind == kind;
+}
+
+}  // namespace
+
+const analysis::Finding* Engine::Impl::finding_of(const InstanceId& id) const {
+    const auto found = std::find_if(findings.begin(), findings.end(), [&](const auto& f) {
+        return f.subject == id;
+    });
+    return found == findings.end() ? nullptr : &*found;
+}
+
+void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
+    record_detections(present);
+    std::set<std::string> troubled;
+    for (const auto& finding : present) {
+        if (finding.severity == analysis::Severity::critical) {
+            troubled.insert(finding.cluster_id);
+        }
+        ask(finding);
+    }
+    for (const auto& cluster : topology->clusters()) {
+        auto& health = cluster_health[cluster.id];
+        if (troubled.contains(cluster.id) || running.contains(cluster.id)) {
+            health.healthy_since.reset();
+        } else if (!health.healthy_since) {
+            health.healthy_since = now();
+        }
+        if (health.healthy_since) {
+            health.longest_after_recovery =
+                std::max(health.longest_after_recovery, now() - *health.healthy_since);
+        }
+    }
+    std::vector<InstanceId> settled;
+    for (const auto& [id, blocked] : state.blocked()) {
+        const auto* finding = finding_of(id);
+        if (finding == nullptr || !finding->actionable() || finding->code != blocked.code) {
+            settled.push_back(id);
+        }
+    }
+    for (const auto& id : settled) {
+        enqueue(state.unblock(id));
+    }
+    for (const auto& finding : present) {
+        if (finding.actionable()) {
+            consider(finding);
+        }
+    }
+    // Findings for the standbys, cluster by cluster, only when they differ from what was written.
+    std::map<std::string, std::vector<analysis::Finding>> by_cluster;
+    for (const auto& finding : present) {
+        by_cluster[finding.cluster_id].push_back(finding);
+    }
+    for (auto& [cluster, list] : by_cluster) {
+        if (state.findings[cluster] != list || written_findings[cluster] == "?") {
+            state.findings[cluster] = list;
+            written_findings[cluster] = "written";
+            enqueue({"finding", cluster, to_json_text(list)});
+        }
+    }
+    for (auto at = written_findings.begin(); at != written_findings.end();) {
+        if (!by_cluster.contains(at->first)) {
+            enqueue({"finding", at->first, ""});
+            state.findings.erase(at->first);
+            at = written_findings.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+void Engine::Impl::record_detections(const std::vector<analysis::Finding>& present) {
+    std::set<InstanceId> still;
+    for (const auto& finding : present) {
+        if (!worth_recording(finding)) {
+            continue;
+        }
+        still.insert(finding.subject);
+        const auto open = open_detections.find(finding.subject);
+        if (open != open_detections.end() && open->second.first == finding.code) {
+            continue;
+        }
+        if (open != open_detections.end()) {
+            if (const auto known = state.detections().find(open->second.second);
+                known != state.detections().end()) {
+                Detection ended = *known->second;
+                ended.end_ms = wall();
+                enqueue(state.put(std::move(ended)));
+            }
+        }
+        Detection detection;
+        detection.number = state.next_detection();
+        detection.code = finding.code;
+        detection.failed = finding.subject;
+        detection.cluster_id = finding.cluster_id;
+        detection.cluster_name = finding.cluster_name;
+        if (const auto* cluster = topology->cluster_by_id(finding.cluster_id)) {
+            detection.cluster_alias = cluster->alias;
+        }
+        detection.replicas = finding.replicas;
+        detection.summary = finding.summary;
+        detection.evidence = finding.evidence;
+        detection.vetoes = finding.vetoes;
+        detection.actionable = finding.actionable();
+        detection.node = identity.name;
+        detection.token = lease.status().token;
+        detection.epoch = lease.status().epoch;
+        detection.begin_ms = wall();
+        ++counters.detections;
+        log::warning(
+            "detected in {}: {} {}: {}",
+            finding.cluster_name,
+            analysis::to_string(finding.code),
+            finding.subject.text(),
+            finding.summary
+        );
+        open_detections[finding.subject] = {finding.code, detection.number};
+        enqueue(state.put(detection));
+        if (!settings.hooks["on_failure_detection"].empty() && !settings.shadow) {
+            group->spawn(
+                "detection hooks", run_detection_hooks(std::make_shared<const Detection>(detection))
+            );
+        }
+    }
+    for (auto at = open_detections.begin(); at != open_detections.end();) {
+        if (still.contains(at->first)) {
+            ++at;
+            continue;
+        }
+        if (const auto known = state.detections().find(at->second.second);
+            known != state.detections().end()) {
+            Detection ended = *known->second;
+            ended.end_ms = wall();
+            log::info(
+                "over in {}: {} {}",
+                ended.cluster_name,
+                analysis::to_string(ended.code),
+                ended.failed.text()
+            );
+            enqueue(state.put(std::move(ended)));
+        }
+        at = open_detections.erase(at);
+    }
+}
+
+void Engine::Impl::ask(const analysis::Finding& finding) {
+    for (const auto& inquiry : finding.inquiries) {
+        if (inquiry.kind == analysis::Inquiry::Kind::reprobe) {
+            wake(inquiry.target);
+            continue;
+        }
+        const auto found = slots.find(inquiry.target);
+        if (found == slots.end() || found->second->witness_running || settings.shadow ||
+            !lease.may_act()) {
+            continue;
+        }
+        log::info(
+            "asking {} to reconnect to its source, to learn whether {} lives",
+            inquiry.target.text(),
+            finding.subject.text()
+        );
+        found->second->witness_running = true;
+        group->spawn("witness " + inquiry.target.text(), ask_witness(found->second));
+    }
+}
+
+recovery::History Engine::Impl::history_of(
+    const topology::Cluster& cluster, analysis::RecoveryKind kind
+) const {
+    recovery::History history;
+    history.globally_disabled = state.recoveries_disabled;
+    for (auto at = state.recoveries().rbegin(); at != state.recoveries().rend(); ++at) {
+        const auto& record = at->second->record;
+        if (record.cluster_id != cluster.id) {
+            continue;
+        }
+        if (record.running() && history.running == nullptr) {
+            history.running = &record;
+        }
+        if (!record.running() && same_kind(record, kind) && history.last_finished == nullptr) {
+            history.last_finished = &record;
+            history.since_last_finished =
+                std::chrono::milliseconds(std::max<WallMs>(0, wall() - record.ended_ms));
+        }
+    }
+    if (const auto health = cluster_health.find(cluster.id); health != cluster_health.end()) {
+        history.healthy_since_last = health->second.longest_after_recovery;
+    }
+    return history;
+}
+
+void Engine::Impl::consider(const analysis::Finding& finding) {
+    const auto* cluster = topology->cluster_by_id(finding.cluster_id);
+    if (cluster == nullptr || running.contains(finding.cluster_id)) {
+        return;
+    }
+    if (settings.shadow) {
+        recovery::Refusal refusal;
+        refusal.kind = recovery::Refusal::Kind::globally_disabled;
+        refusal.reason =
+            "this service runs with detection.mode: shadow, so it only reports; set it to active "
+            "to let it act";
+        note_refusal(finding, refusal);
+        return;
+    }
+    auto history = history_of(*cluster, finding.recovery);
+    const auto maintenance = state.overlay.maintenances.find(finding.subject);
+    history.maintenance =
+        maintenance != state.overlay.maintenances.end() && maintenance->second.end_ms > wall();
+    auto decision = recovery::begin(finding, *topology, settings.recovery, history, std::nullopt);
+    if (const auto* refusal = std::get_if<recovery::Refusal>(&decision)) {
+        note_refusal(finding, *refusal);
+        return;
+    }
+    start_recovery(std::move(std::get<recovery::Record>(decision)));
+}
+
+void Engine::Impl::note_refusal(
+    const analysis::Finding& finding, const recovery::Refusal& refusal
+) {
+    const auto known = state.blocked().find(finding.subject);
+    if (known != state.blocked().end() && known->second.code == finding.code &&
+        known->second.kind == recovery::to_string(refusal.kind)) {
+        return;  // said already
+    }
+    Blocked blocked;
+    blocked.failed = finding.subject;
+    blocked.cluster_id = finding.cluster_id;
+    blocked.cluster_name = finding.cluster_name;
+    blocked.code = finding.code;
+    blocked.kind = std::string(recovery::to_string(refusal.kind));
+    blocked.reason = refusal.reason;
+    blocked.last_ms = wall();
+    if (const auto* cluster = topology->cluster_by_id(finding.cluster_id)) {
+        const auto history = history_of(*cluster, finding.recovery);
+        const auto* blocking = history.running != nullptr ? history.running : history.last_finished;
+        blocked.blocking_recovery = blocking != nullptr ? blocking->number : 0;
+    }
+    log::warning(
+        "no recovery of {} ({}): {}",
+        finding.subject.text(),
+        analysis::to_string(finding.code),
+        refusal.reason
+    );
+    if (const auto open = open_detections.find(finding.subject); open != open_detections.end()) {
+        if (const auto detection = state.detections().find(open->second.second);
+            detection != state.detections().end()) {
+            Detection explained = *detection->second;
+            explained.refusal = refusal.reason;
+            enqueue(state.put(std::move(explained)));
+        }
+    }
+    enqueue(state.put(std::move(blocked)));
+}
+
+void Engine::Impl::update_forecasts() {
+    last_forecast = now();
+    std::map<std::string, recovery::Forecast> fresh;
+    for (const auto& cluster : topology->clusters()) {
+        auto history = history_of(cluster, analysis::RecoveryKind::dead_primary);
+        fresh[cluster.id] = recovery::forecast(cluster, *topology, settings.recovery, history);
+        if (settings.shadow) {
+            fresh[cluster.id].blockers.emplace_back(
+                "detection.mode is shadow: Baton only reports; set it to active to let it act"
+            );
+        }
+    }
+    forecasts = std::move(fresh);
+}
+
+}  // namespace baton::control

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Observation: one coroutine for each server, and the publisher that turns what they saw into
+// snapshots.
+#include "engine_impl.hpp"
+
+#include "baton/base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace baton::control {
+
+namespace {
+
+constexpr Duration publish_pause = 150ms;     // between snapshots that carry mere progress
+constexpr Duration wake_pause = 25ms;         // between probes of one server that others asked for
+constexpr std::size_t servers_limit = 20000;  // a hostile server could name any number of others
+
+}  // namespace
+
+bool Engine::Impl::ignored(const InstanceId& id) const {
+    const auto text = id.text();
+    return std::any_of(
+        ignore_patterns.begin(),
+        ignore_patterns.end(),
+        [&](const std::regex& pattern) { return std::regex_search(text, pattern); }
+    );
+}
+
+void Engine::Impl::start_watching(const InstanceId& id, Duration delay) {
+    if (group == nullptr || slots.contains(id) || ignored(id)) {
+        return;
+    }
+    if (slots.size() >= servers_limit) {
+        log::warning(
+            "{} is not observed: {} servers are, which is the limit", id.text(), slots.size()
+        );
+        return;
+    }
+    auto slot = std::make_shared<Slot>(core);
+    slot->id = id;
+    slot->watch = servers.watch(id);
+    slot->first_due = now() + delay;
+    slots[id] = slot;
+    group->spawn("watch " + id.text(), watch_server(slot));
+}
+
+void Engine::Impl::stop_watching(const InstanceId& id) {
+    if (const auto found = slots.find(id); found != slots.end()) {
+        found->second->removed = true;
+        found->second->watch->wake();
+        slots.erase(found);
+    }
+}
+
+/// How long to wait before the next probe of a server that failed so many times in a row.
+Duration Engine::Impl::pause_after(unsigned failures) const {
+    // Young failures are looked at quickly: a second opinion, or the return, is worth it. Then ever
+    // more seldom.
+    if (failures <= 2) {
+        return std::min<Duration>(settings.poll_interval, 20ms);
+    }
+    if (failures <= 6) {
+        return std::min<Duration>(settings.poll_interval, 250ms);
+    }
+    const auto doubled = settings.poll_interval * (1U << std::min(failures - 7, 12U));
+    return std::min<Duration>(doubled, settings.dead_interval_max);
+}
+
+Task<void> Engine::Impl::watch_server(std::shared_ptr<Slot> slot) {
+    co_await sleep_until(slot->first_due);
+    // Each server has its own place in the interval, so that polls are spread evenly.
+    const auto interval = settings.poll_interval;
+    const auto offset = Duration(
+        static_cast<Duration::rep>(std::hash<InstanceId>{}(slot->id) % 997) * interval.count() / 997
+    );
+    TimePoint regular = now() + offset;
+    while (!slot->removed) {
+        const auto started = now();
+        auto observation = co_await slot->watch->probe(started + settings.probe_timeout);
+        if (slot->removed) {
+            break;
+        }
+        handle(slot, observation);
+        while (regular <= now()) {
+            regular += settings.poll_interval;
+        }
+        const TimePoint next = slot->failures > 0 ? now() + pause_after(slot->failures) : regular;
+        if (slot->removed) {
+            break;
+        }
+        co_await slot->watch->idle(next);
+    }
+    slot->watch->drop();
+}
+
+void Engine::Impl::wake(const InstanceId& id) {
+    const auto found = slots.find(id);
+    if (found == slots.end() || now() - found->second->last_wake < wake_pause) {
+        return;
+    }
+    found->second->last_wake = now();
+    found->second->watch->wake();
+}
+
+void Engine::Impl::wake_neighbours(const topology::Instance& instance) {
+    for (const auto* replica : topology->replicas_of(instance.id)) {
+        wake(replica->id);
+    }
+    if (instance.is_replica()) {
+        wake(instance.source());
+    }
+}
+
+void Engine::Impl::handle(
+    const std::shared_ptr<Slot>& slot, const topology::Observation& observation
+) {
+    ++counters.probes;
+    counters.probe_seconds_sum +=
+        std::chrono::duration<double>(observation.ended - observation.started).count();
+    const bool failed = observation.failure != topology::ProbeFailure::none;
+    slot->failures = failed ? slot->failures + 1 : 0;
+    if (failed) {
+        ++counters.probe_failures;
+    }
+    if (failed != !slot->error.empty() || (failed && slot->error != observation.error)) {
+        if (failed) {
+            log::warning("{} cannot be observed: {}", slot->id.text(), observation.error);
+        } else if (slot->last_started != TimePoint{}) {
+            log::info("{} answers again", slot->id.text());
+        }
+    }
+    slot->error = failed ? (observation.error.empty() ? "failed" : observation.error) : "";
+    const auto change = builder.apply(observation);
+    slot->last_started = observation.started;
+    auto waiting = std::exchange(slot->observed, std::make_shared<baton::Event>(core));
+    waiting->set();
+    if (change == topology::Builder::Change::decisive) {
+        if (failed) {
+            if (const auto* known = topology->find(slot->id)) {
+                wake_neighbours(*known);
+            }
+        }
+        publish_soon(true);
+    } else if (change == topology::Builder::Change::progress) {
+        publish_soon(false);
+    }
+}
+
+/// Probes now, and waits for an observation that began after this call. False at the deadline.
+Task<bool> Engine::Impl::observe_afresh(InstanceId id, Deadline deadline) {
+    const auto asked = now();
+    while (now() < deadline) {
+        const auto found = slots.find(id);
+        if (found == slots.end()) {
+            co_return false;
+        }
+        const auto slot = found->second;
+        if (slot->last_started >= asked) {
+            co_return true;
+        }
+        const auto observed = slot->observed;
+        slot->watch->wake();
+        co_await observed->wait(deadline);
+    }
+    co_return false;
+}
+
+void Engine::Impl::publish_soon(bool urgent) {
+    publish_urgent = publish_urgent || urgent;
+    publish_signal.set();
+}
+
+Task<void> Engine::Impl::publisher() {
+    for (;;) {
+        co_await publish_signal.wait(now() + 1s);
+        while (!publish_urgent && now() < last_publish + publish_pause) {
+            co_await publish_signal.wait(last_publish + publish_pause);
+        }
+        publish_urgent = false;
+        publish();
+        last_publish = now();
+    }
+}
+
+void Engine::Impl::publish() {
+    topology = builder.build(now(), wall());
+    ++counters.snapshots;
+    const auto recorded = builder.take_recorded();
+    for (const auto& cluster : recorded.clusters) {
+        enqueue(state.put_cluster(cluster));
+    }
+    for (const auto& [id, cluster] : recorded.membership) {
+        enqueue(state.put_member(id, cluster));
+    }
+    follow_topology();
+    auto fresh = analysis::analyze(*topology, settings.analysis);
+    ++counters.analyses;
+    const bool changed = fresh != findings;
+    findings = std::move(fresh);
+    react(findings);
+    if (now() - last_forecast > 1s) {
+        update_forecasts();
+    }
+    publish_view();
+    emit("topology", "{}");
+    if (changed) {
+        emit("finding", "{}");
+    }
+}
+
+/// Starts to watch what known servers name, and stops watching second names of one server.
+void Engine::Impl::follow_topology() {
+    for (const auto& id : builder.undiscovered()) {
+        const auto forgotten_until = forgotten.find(id);
+        if (forgotten_until != forgotten.end() && forgotten_until->second > now()) {
+            continue;
+        }
+        if (ignored(id)) {
+            continue;
+        }
+        if (builder.add(id)) {
+            log::info("found {}", id.text());
+            audit("discover", id, "", "found through its neighbours", "");
+        }
+        start_watching(id, 0ms);
+    }
+    for (const auto& [duplicate, kept] : builder.aliases()) {
+        log::info("{} is another name of {} and is not kept", duplicate.text(), kept.text());
+        remove_instance(duplicate);
+    }
+}
+
+void Engine::Impl::remove_instance(const InstanceId& id) {
+    stop_watching(id);
+    builder.remove(id);
+    state.instances.erase(id);
+    enqueue({"instance", id.text(), ""});
+    enqueue({"progress", id.text(), ""});
+    if (state.overlay.membership.contains(id)) {
+        enqueue(state.put_member(id, ""));
+        builder.set_overlay(state.overlay);
+    }
+}
+
+/// Makes a replica's receiver reconnect, to learn whether its source lives.
+Task<void> Engine::Impl::ask_witness(std::shared_ptr<Slot> slot) {
+    ++counters.witness_tests;
+    topology::WitnessReport report;
+    report.asked = now();
+    auto performer = servers.performer("");
+    recovery::Step step(recovery::StepKind::witness, slot->id);
+    step.needs_lock = false;
+    step.limit = 3s;
+    auto outcome = co_await performer->perform(step, now() + step.limit);
+    report.answered = now();
+    co_await performer->close();
+    slot->witness_running = false;
+    if (outcome) {
+        report.heard = outcome->heard;
+        report.text = outcome->text;
+        log::info("witness {}: {}", slot->id.text(), outcome->text);
+        if (builder.apply_witness(slot->id, report) != topology::Builder::Change::none) {
+            publish_soon(true);
+        }
+    } else {
+        log::warning("witness {} could not be asked: {}", slot->id.text(), outcome.error().what);
+    }
+    wake(slot->id);
+}
+
+}  // namespace baton::control

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The engine's state and the parts its loops are made of. One executor, no locks; only `view`,
+// `lease` and `role_changed` are touched from other threads.
+
+#include "state.hpp"
+
+#include "baton/async/event.hpp"
+#include "baton/async/task_group.hpp"
+#include "baton/control/engine.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <regex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace baton::control {
+
+inline TimePoint now() {
+    return std::chrono::steady_clock::now();
+}
+
+/// One watched server.
+struct Slot {
+    explicit Slot(const asio::any_io_executor& executor)
+        : observed(std::make_shared<baton::Event>(executor)) {}
+
+    InstanceId id;
+    std::unique_ptr<ports::Watch> watch;
+    bool removed = false;
+    bool witness_running = false;
+    TimePoint first_due{};
+    TimePoint last_started{};  // start of the newest finished probe
+    TimePoint last_wake{};
+    std::shared_ptr<baton::Event>
+        observed;           // set when the present probe has been folded in, then replaced
+    unsigned failures = 0;  // in a row
+    std::string error;      // of the newest probe, "" when it succeeded
+    std::shared_ptr<const topology::Instance> flushed;  // as last written to the backend
+    std::size_t stable_hash = 0, progress_hash = 0;
+};
+
+/// What is remembered of a cluster's health, for anti-flapping.
+struct ClusterHealth {
+    std::optional<TimePoint> healthy_since;
+    Duration longest_after_recovery{};
+};
+
+struct Engine::Impl {
+    Impl(
+        asio::any_io_executor core_executor,
+        Identity identity_of_node,
+        Settings first_settings,
+        ports::Servers& servers_port,
+        ports::Store& store_port,
+        ports::Lease& lease_port,
+        ports::Hooks& hooks_port,
+        std::function<Result<Settings>()> reload_function,
+        WallClock clock
+    );
+
+    // engine.cpp: role, following, publishing
+    Task<void> run();
+    Task<void> lead();
+    Task<void> follow_step();
+    Task<bool> catch_up();
+    Task<void> watch_role(TaskGroup& group);
+    Task<void> nodes_loop();
+    Task<void> lag_loop();
+    void apply_documents(const std::vector<ports::Document>& documents);
+    void rebuild_followed(const State::Touched& touched);
+    void publish_view();
+    void emit(std::string type, std::string data);
+
+    // discovery.cpp
+    Task<void> watch_server(std::shared_ptr<Slot> slot);
+    void start_watching(const InstanceId& id, Duration delay);
+    void stop_watching(const InstanceId& id);
+    void handle(const std::shared_ptr<Slot>& slot, const topology::Observation& observation);
+    void wake(const InstanceId& id);
+    void wake_neighbours(const topology::Instance& instance);
+    Task<bool> observe_afresh(InstanceId id, Deadline deadline);
+    Task<void> publisher();
+    void publish();
+    void publish_soon(bool urgent);
+    void follow_topology();
+    Task<void> ask_witness(std::shared_ptr<Slot> slot);
+    [[nodiscard]] bool ignored(const InstanceId& id) const;
+    [[nodiscard]] Duration pause_after(unsigned failures) const;
+
+    // detection.cpp
+    void react(const std::vector<analysis::Finding>& findings);
+    void record_detections(const std::vector<analysis::Finding>& findings);
+    void ask(const analysis::Finding& finding);
+    void consider(const analysis::Finding& finding);
+    void note_refusal(const analysis::Finding& finding, const recovery::Refusal& refusal);
+    [[nodiscard]] recovery::History history_of(
+        const topology::Cluster& cluster, analysis::RecoveryKind kind
+    ) const;
+    [[nodiscard]] const analysis::Finding* finding_of(const InstanceId& id) const;
+    void update_forecasts();
+    Task<void> run_detection_hooks(std::shared_ptr<const Detection> detection);
+
+    // recovery_loop.cpp
+    void start_recovery(recovery::Record record);
+    Task<void> run_recovery(std::string id, bool resumed);
+    Task<bool> recovery_round(recovery::Record& record, ports::Performer& performer);
+    Task<void> perform_step(
+        const recovery::Record* record,
+        ports::Performer* performer,
+        recovery::Step step,
+        recovery::StepRecord* journal,
+        std::optional<Result<recovery::StepReport>>* outcome
+    );
+    Task<Result<recovery::StepReport>> run_hooks(
+        recovery::Record record, recovery::Step step, std::uint64_t epoch
+    );
+    void on_promoted(const recovery::Record& record, std::vector<ports::Document>& documents);
+    void on_finished(const recovery::Record& record, std::vector<ports::Document>& documents);
+    void take_over_recoveries();
+
+    // writer.cpp: what goes to the backend
+    Task<void> flush_loop();
+    Task<Result<void>> commit(std::vector<ports::Document> documents, Duration limit);
+    void enqueue(ports::Document document);
+    void collect_instances();
+    Task<void> janitor();
+    void audit(
+        const std::string& type,
+        const InstanceId& id,
+        const std::string& cluster,
+        const std::string& message,
+        const std::string& by
+    );
+
+    // commands.cpp
+    [[nodiscard]] Result<void> must_lead() const;
+    Task<Result<void>> store_change(ports::Document document);
+    Task<Result<InstanceId>> discover(InstanceId id, std::string by);
+    Task<Result<InstanceId>> refresh(InstanceId id);
+    Task<Result<void>> forget(InstanceId id, std::string by);
+    Task<Result<void>> forget_cluster(std::string cluster_id, std::string by);
+    Task<Result<void>> begin_downtime(
+        InstanceId id,
+        std::string owner,
+        std::string reason,
+        std::chrono::seconds length,
+        std::string by
+    );
+    Task<Result<void>> end_downtime(InstanceId id, std::string by);
+    Task<Result<std::uint64_t>> begin_maintenance(
+        InstanceId id, std::string owner, std::string reason, std::string by
+    );
+    Task<Result<void>> end_maintenance(InstanceId id, std::string by);
+    Task<Result<void>> register_candidate(
+        InstanceId id, topology::PromotionRule rule, std::string by
+    );
+    Task<Result<void>> set_tag(InstanceId id, std::string name, std::string value, std::string by);
+    Task<Result<std::vector<InstanceId>>> remove_tag(
+        std::optional<InstanceId> id,
+        std::string name,
+        std::optional<std::string> value,
+        std::string by
+    );
+    Task<Result<void>> set_cluster_alias(std::string cluster_id, std::string alias, std::string by);
+    Task<Result<std::vector<std::uint64_t>>> acknowledge(
+        AckScope scope, std::string comment, std::string by
+    );
+    Task<Result<void>> set_recoveries_enabled(bool enabled, std::string by);
+    Task<Result<recovery::Record>> recover(
+        InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
+    );
+    Task<Result<void>> reload_configuration(std::string by);
+    Task<Result<void>> hand_over(std::string to, std::string by);
+    void apply_settings(Settings fresh);
+    void remove_instance(const InstanceId& id);
+
+    // ---- members
+    const asio::any_io_executor core;
+    Identity identity;
+    Settings settings;
+    std::vector<std::regex> ignore_patterns;
+    ports::Servers& servers;
+    ports::Store& store;
+    ports::Lease& lease;
+    ports::Hooks& hooks;
+    std::function<Result<Settings>()> reload;
+    WallClock wall;
+    WallMs started_ms = 0;
+
+    Signal role_signal;
+    Signal publish_signal;
+    Signal flush_signal;
+    bool publish_urgent = false;
+
+    State state;
+    std::uint64_t cursor = 0;
+    std::uint64_t history_id = 0;
+    topology::Builder builder;
+    topology::TopologyPtr topology = std::make_shared<const topology::Topology>();
+    std::vector<analysis::Finding> findings;
+    std::map<std::string, recovery::Forecast> forecasts;
+    std::vector<ports::NodeRow> nodes;
+    TimePoint fresh_at{};
+    std::string follow_error;
+
+    bool active = false;
+    std::atomic<WallMs> active_since_ms{0};
+    TaskGroup* group = nullptr;  // of the present leadership
+    std::map<InstanceId, std::shared_ptr<Slot>> slots;
+    std::map<InstanceId, std::pair<analysis::Code, std::uint64_t>> open_detections;
+    std::map<std::string, ClusterHealth> cluster_health;
+    std::set<std::string> running;  // clusters with a recovery task
+    std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
+    std::map<std::string, std::string> written_findings;                  // by cluster id, JSON
+    std::map<InstanceId, TimePoint> forgotten;  // not to be found again before
+    TimePoint last_publish{}, last_forecast{}, last_instances{};
+
+    std::map<std::pair<std::string, std::string>, std::string> outbox;  // (kind, key) -> data
+    std::string write_error;
+
+    std::map<std::uint64_t, std::function<void(const control::Event&)>> listeners;
+    std::uint64_t next_listener = 1, next_event = 1;
+
+    Counters counters;
+    std::uint64_t generation = 0;
+    std::atomic<ViewPtr> view{std::make_shared<const View>()};
+};
+
+}  // namespace baton::control

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "baton/hooks/runner.hpp"
+
+#include "baton/async/run_on.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace baton::hooks {
+
+namespace {
+
+constexpr std::size_t output_limit_bytes = 16UL * 1024;
+constexpr std::size_t threads = 16;
+
+class Descriptor {
+public:
+    explicit Descriptor(int fd = -1) : fd_(fd) {}
+
+    ~Descriptor() { close(); }
+
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+
+    void close() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+            fd_ = -1;
+        }
+    }
+
+    [[nodiscard]] int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+Error system_failure(std::string_view what, int number) {
+    return fail(Errc::io, fmt::format("{}: {}", what, std::strerror(number)));
+}
+
+/// The daemon's environment with the hook's variables over it.
+std::vector<std::string> merged(const std::map<std::string, std::string>& extra) {
+    std::vector<std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string text(*entry);
+        if (!extra.contains(text.substr(0, text.find('=')))) {
+            all.push_back(text);
+        }
+    }
+    for (const auto& [name, value] : extra) {
+        // A NUL cannot be passed; it would end the value, so what a server put behind it is
+        // dropped.
+        all.push_back(name + "=" + value.substr(0, value.find('\0')));
+    }
+    return all;
+}
+
+Result<pid_t> start(
+    const std::string& command, const std::map<std::string, std::string>& environment, int output
+) {
+    std::vector<std::string> variables = merged(environment);
+    std::vector<char*> envp;
+    envp.reserve(variables.size() + 1);
+    for (auto& variable : variables) {
+        envp.push_back(variable.data());
+    }
+    envp.push_back(nullptr);
+    std::string shell = "/bin/sh";
+    std::string option = "-c";
+    std::string text = command;
+    std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    // No descriptor of the daemon (connections with passwords' sessions) may live on in a hook.
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    sigset_t none;
+    sigemptyset(&none);
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(
+        &attributes,
+        static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+    );
+    pid_t pid = 0;
+    const int failure =
+        posix_spawn(&pid, shell.c_str(), &actions, &attributes, argv.data(), envp.data());
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    if (failure != 0) {
+        return system_failure(fmt::format("cannot start '{}' by {}", command, shell), failure);
+    }
+    return pid;
+}
+
+/// Reads what is there; false at the end of the stream.
+bool drain(int fd, std::string& output) {
+    std::array<char, 4096> buffer{};
+    for (;;) {
+        const ssize_t count = ::read(fd, buffer.data(), buffer.size());
+        if (count > 0) {
+            const auto room = output_limit_bytes - std::min(output_limit_bytes, output.size());
+            output.append(buffer.data(), std::min(static_cast<std::size_t>(count), room));
+            continue;
+        }
+        return count < 0 && (errno == EAGAIN || errno == EINTR);
+    }
+}
+
+}  // namespace
+
+Result<ports::HookResult> run_blocking(
+    const std::string& command,
+    const std::map<std::string, std::string>& environment,
+    Deadline deadline
+) {
+    const auto begun = std::chrono::steady_clock::now();
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return system_failure("cannot make a pipe for a hook", errno);
+    }
+    const Descriptor reader(ends[0]);
+    Descriptor writer(ends[1]);
+    ::fcntl(reader.get(), F_SETFL, O_NONBLOCK);
+    auto pid = start(command, environment, writer.get());
+    writer.close();
+    if (!pid) {
+        return pid.error();
+    }
+
+    ports::HookResult result;
+    bool open = true;
+    int status = 0;
+    for (;;) {
+        if (open) {
+            pollfd wait{reader.get(), POLLIN, 0};
+            ::poll(&wait, 1, 20);
+            open = drain(reader.get(), result.output);
+        } else {
+            ::poll(nullptr, 0, 5);
+        }
+        // The program decides, not its children that keep the pipe open in the background.
+        const pid_t ended = ::waitpid(*pid, &status, WNOHANG);
+        if (ended == *pid) {
+            break;
+        }
+        if (ended < 0 && errno != EINTR) {
+            return system_failure("cannot wait for a hook", errno);
+        }
+        if (!result.timed_out && std::chrono::steady_clock::now() >= deadline) {
+            result.timed_out = true;
+            ::kill(-*pid, SIGKILL);
+        }
+    }
+    drain(reader.get(), result.output);
+    result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    result.took = std::chrono::steady_clock::now() - begun;
+    return result;
+}
+
+struct Runner::Impl {
+    asio::thread_pool pool{threads};
+};
+
+Runner::Runner() : impl_(std::make_unique<Impl>()) {}
+
+Runner::~Runner() {
+    impl_->pool.join();
+}
+
+Task<Result<ports::HookResult>> Runner::run(
+    std::string command, std::map<std::string, std::string> environment, Deadline deadline
+) {
+    auto job = [command = std::move(command), environment = std::move(environment), deadline] {
+        return std::make_optional(run_blocking(command, environment, deadline));
+    };
+    auto result = co_await run_on(impl_->pool, std::move(job));
+    co_return std::move(*result);
+}
+
+}  // namespace baton::hooks
