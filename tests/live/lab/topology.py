@@ -111,6 +111,13 @@ class Lab:
         return [(getattr(member, "name", type(member).__name__), member.log)
                 for member in self._members if not isinstance(member, Writer)]
 
+    def take_port(self):
+        return self._ports.take()
+
+    def adopt(self, member):
+        """Ends member.process with the lab, and counts member.log among the logs."""
+        self._members.append(member)
+
     # --- servers ---------------------------------------------------------------------------------------------------
 
     def _server(self, flavour, name, kind, **options):

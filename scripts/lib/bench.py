@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work of scripts/bench: see there."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import sys
+import time
+
+from lab import (
+    Lab,
+    active_node,
+    active_nodes,
+    eventually,
+    faults,
+    outage,
+    wait_one_primary,
+    wait_same_data,
+    writable_servers,
+)
+from lab.flavour import FLAVOURS
+from lab.paths import BUILD
+from lab.process import Process
+from lab.server import tail
+
+TWO_TIERS = {"top": {"left": {"left1": {}, "left2": {}}, "right": {}}}
+
+
+class Report:
+    def __init__(self, json_file):
+        self._file = open(json_file, "a", encoding="utf-8") if json_file else None
+
+    def line(self, **values):
+        text = json.dumps({key: round(v, 4) if isinstance(v, float) else v for key, v in values.items()})
+        print(text, flush=True)
+        if self._file:
+            self._file.write(text + "\n")
+            self._file.flush()
+
+    def summary(self, name, unit, values, **context):
+        values = sorted(values)
+        self.line(
+            summary=name, unit=unit, runs=len(values), median=statistics.median(values), min=values[0],
+            max=values[-1], p90=values[min(len(values) - 1, int(0.9 * len(values)))], cores=os.cpu_count(),
+            load=os.getloadavg()[0], **context,
+        )
+        print(
+            f"{name} ({', '.join(f'{k} {v}' for k, v in context.items())}), {len(values)} runs: "
+            f"median {statistics.median(values):.3f} {unit}, min {values[0]:.3f}, max {values[-1]:.3f}",
+            file=sys.stderr, flush=True,
+        )
+
+
+# --- failover ------------------------------------------------------------------------------------------------------
+
+
+def failover(options, report):
+    require(FLAVOURS[options.flavour].missing_because())
+    if options.fault == "drop":
+        require(faults.missing_because())
+    outages, settled = [], []
+    for run in range(1, options.runs + 1):
+        with Lab("bench") as lab:
+            topology = lab.topology(
+                options.flavour, TWO_TIERS if options.tiers == 2 else 3, semi_sync=options.semi_sync
+            )
+            nodes = lab.nodes(lab.backend(), [topology.seed])
+            eventually(lambda: active_node(nodes).knows(topology.servers), 30, "all servers are found")
+            writer = lab.writer(topology)
+            # The fault comes at any moment of the polling interval.
+            time.sleep(1.0 + (run * 0.37) % 1.0)
+            old = topology.primary
+            fault_at = time.monotonic()
+            if options.fault == "kill":
+                old.kill()
+            elif options.fault == "freeze":
+                old.freeze()
+            else:
+                lab.drop_packets(old)
+            try:
+                seconds = eventually(
+                    lambda: outage(writer.acks(), fault_at, old.port), 60, "another server accepts writes"
+                )
+                following = follow_time(topology, old, fault_at)
+            except AssertionError as error:
+                for node in nodes:
+                    print(f"--- {node}\n{tail(node.log, 60)}", file=sys.stderr)
+                sys.exit(f"run {run}: {error}")
+            time.sleep(0.3)
+            writer.stop()
+            survivors = [server for server in topology.servers if server is not old]
+            data = wait_same_data(survivors)
+            acks = writer.acks()
+            lost = sum(ack.number not in data for ack in acks)
+            outages.append(seconds)
+            settled.append(following)
+            report.line(
+                bench="failover", flavour=options.flavour, fault=options.fault, tiers=options.tiers,
+                semi_sync=options.semi_sync, run=run, outage_s=seconds, all_follow_s=following,
+                acknowledged=len(acks), lost=lost, writable=len(writable_servers(survivors)),
+            )
+    context = {"flavour": options.flavour, "fault": options.fault, "tiers": options.tiers}
+    report.summary("failover outage", "s", outages, **context)
+    report.summary("failover until all follow", "s", settled, **context)
+
+
+def follow_time(topology, old, fault_at):
+    survivors = [server for server in topology.servers if server is not old]
+    if len(topology.servers) == 4:
+        wait_one_primary(survivors, 60)
+    else:
+
+        def one_tree():
+            writable = writable_servers(survivors)
+            by_port = {server.port: server for server in survivors}
+            return len(writable) == 1 and all(
+                server is writable[0] or server.source_port() in by_port for server in survivors
+            )
+
+        eventually(one_tree, 60, "all survivors replicate from survivors")
+    return time.monotonic() - fault_at
+
+
+# --- election ------------------------------------------------------------------------------------------------------
+
+
+def election(options, report):
+    require(FLAVOURS[options.flavour].missing_because())
+    gaps = []
+    with Lab("bench") as lab:
+        nodes = lab.nodes(lab.backend(options.flavour), [])
+        for run in range(1, options.runs + 1):
+            active = active_node(nodes, 15)
+            time.sleep(1.0 + (run * 0.17) % 0.5)  # at any moment between two renewals
+            others = [node for node in nodes if node is not active]
+            fault_at = time.monotonic()
+            if options.fault == "kill":
+                active.kill()
+            elif options.fault == "freeze":
+                active.freeze()
+            else:
+                active.process.signal(15)
+            eventually(lambda: active_nodes(others), 60, "another node is active", every=0.003)
+            gap = time.monotonic() - fault_at
+            gaps.append(gap)
+            report.line(bench="election", backend=options.flavour, fault=options.fault, run=run, gap_s=gap)
+            if options.fault == "freeze":
+                active.thaw()
+                eventually(lambda: len(active_nodes(nodes)) == 1, 10, "one node is active")
+            else:
+                active.process.wait(10)
+                active.restart()
+    report.summary("election", "s", gaps, backend=options.flavour, fault=options.fault)
+
+
+# --- poll ----------------------------------------------------------------------------------------------------------
+
+
+class Farm:
+    """Simulated servers, as many as wanted, in one process: tests/bench/fake_mysql_farm.
+
+    Contract: `fake_mysql_farm --servers N --dead N --changing N --port P --stats FILE` listens on port P of one
+    127.x.y.z address per server, with one primary for every 10 servers. `--dead` of them accept no connection,
+    `--changing` of them have another state at each poll (their GTID position moves). When all listen, it writes the
+    addresses of the primaries ("host:port", one a line) to its standard output and then a line READY. Each second
+    it replaces FILE by a JSON object with the totals so far: {"polls": N, "statements": N, "connections": N}, polls
+    being packets that held at least one statement.
+    """
+
+    def __init__(self, options, folder, port):
+        program = BUILD / "release/tests/bench/fake_mysql_farm"
+        if not program.exists():
+            sys.exit(f"{program} is not built")
+        self.name = "fake_mysql_farm"
+        self.log = folder / "farm.log"
+        self.stats_file = folder / "farm.json"
+        self.process = Process.spawn(
+            self.name,
+            [program, "--servers", options.servers, "--dead", options.dead, "--changing", options.changing,
+             "--port", port, "--stats", self.stats_file],
+            self.log,
+        )
+
+    def wait_seeds(self):
+        def ready():
+            lines = self.log.read_text("utf-8", "replace").splitlines()
+            if not self.process.alive():
+                sys.exit(f"the farm ended:\n{tail(self.log)}")
+            return lines[: lines.index("READY")] if "READY" in lines else None
+
+        return [line for line in eventually(ready, 60, "the farm listens") if re.fullmatch(r"[\d.]+:\d+", line)]
+
+    def stats(self):
+        return json.loads(self.stats_file.read_text("utf-8"))
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"no VmRSS of {pid}")
+
+
+def poll(options, report):
+    with Lab("bench") as lab:
+        farm = Farm(options, lab.folder, lab.take_port())
+        lab.adopt(farm)
+        seeds = farm.wait_seeds()
+        backend = lab.backend()
+        node = lab.nodes(backend, seeds, count=1)[0]
+        alive = options.servers - options.dead
+
+        def all_polled():
+            seen = node.json("/api/all-instances", timeout=20)
+            return sum(instance["IsLastCheckValid"] for instance in seen) >= alive
+
+        began = time.monotonic()
+        eventually(all_polled, 120, f"{alive} servers are polled", every=0.5)
+        discovered = time.monotonic() - began
+        time.sleep(5)  # past the first burst of writes
+
+        def sample():
+            return {
+                "at": time.monotonic(),
+                "cpu": cpu_seconds(node.process.pid),
+                "backend_cpu": cpu_seconds(backend.process.pid),
+                "farm": farm.stats(),
+                "questions": int(backend.rows("SHOW GLOBAL STATUS LIKE 'Questions'")[0]["Value"]),
+            }
+
+        before = sample()
+        time.sleep(options.seconds)
+        after = sample()
+        seconds = after["at"] - before["at"]
+        polls = after["farm"]["polls"] - before["farm"]["polls"]
+        if polls == 0:
+            sys.exit("nothing was polled")
+        statements = after["farm"]["statements"] - before["farm"]["statements"]
+        # The sample itself asks twice (connect, SHOW), once in each of the two.
+        questions = (after["questions"] - before["questions"] - 2) / seconds
+        report.line(
+            bench="poll", servers=options.servers, dead=options.dead, changing=options.changing, seconds=seconds,
+            discovered_s=discovered, polls_per_s=polls / seconds,
+            statements_per_poll=statements / polls,
+            cpu_us_per_poll=(after["cpu"] - before["cpu"]) / polls * 1e6,
+            backend_cpu_us_per_poll=(after["backend_cpu"] - before["backend_cpu"]) / polls * 1e6,
+            backend_statements_per_s=questions, resident_mib=resident_mib(node.process.pid),
+            cores=os.cpu_count(), load=os.getloadavg()[0],
+        )
+
+
+def require(missing):
+    if missing:
+        sys.exit(f"cannot be measured here: {missing}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, kinds in (("failover", ["kill", "freeze", "drop"]), ("election", ["kill", "freeze", "stop"])):
+        command = commands.add_parser(name)
+        command.add_argument("--fault", choices=kinds, default="kill")
+        command.add_argument("--runs", type=int, default=20)
+        command.add_argument("--flavour", choices=sorted(FLAVOURS), default="mariadb")
+        command.add_argument("--json")
+        if name == "failover":
+            command.add_argument("--tiers", type=int, choices=[1, 2], default=1)
+            command.add_argument("--semi-sync", action="store_true")
+    command = commands.add_parser("poll")
+    command.add_argument("--servers", type=int, default=1000)
+    command.add_argument("--dead", type=int, default=0)
+    command.add_argument("--changing", type=int, default=0)
+    command.add_argument("--seconds", type=int, default=60)
+    command.add_argument("--json")
+    options = parser.parse_args()
+    {"failover": failover, "election": election, "poll": poll}[options.command](options, Report(options.json))
+
+
+if __name__ == "__main__":
+    main()
