@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.hpp"
+
+namespace baton::app {
+
+control::Settings settings_from(const config::Config& config) {
+    control::Settings settings;
+    for (const auto& seed : config.topology.seeds) {
+        if (auto id = parse_instance_id(seed, static_cast<Port>(config.topology.default_port))) {
+            settings.seeds.push_back(std::move(*id));
+        }
+    }
+    settings.poll_interval = config.discovery.poll_interval;
+    settings.probe_timeout = config.discovery.probe_timeout;
+    settings.dead_interval_max = config.discovery.dead_interval_max;
+    settings.forget_after = config.discovery.forget_after;
+    settings.ignore_hosts = config.discovery.ignore_hosts;
+
+    settings.analysis.timeouts_before_unreachable =
+        static_cast<unsigned>(config.detection.timeouts);
+    settings.analysis.lagging_seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(config.detection.lagging).count();
+    settings.shadow = config.detection.mode == "shadow";
+
+    const auto& from = config.recovery;
+    auto& to = settings.recovery;
+    to.primary_clusters = from.primary_clusters;
+    to.intermediate_clusters = from.intermediate_clusters;
+    to.ignore_hosts = from.ignore_hosts;
+    to.promotion_ignore_hosts = from.promotion_ignore_hosts;
+    to.drain_limit = from.drain_limit;
+    to.step_limit = from.step_limit;
+    to.anti_flapping_window = from.anti_flapping_window;
+    to.healthy_again = from.healthy_again;
+    to.prevent_cross_data_center = from.prevent_cross_data_center;
+    to.prevent_cross_region = from.prevent_cross_region;
+    to.require_all_acknowledgers = from.require_all_acknowledgers;
+    to.kill_writers_of_deposed = from.kill_writers_of_deposed;
+    to.has_pre_hooks = !from.pre_failover.empty();
+    to.has_post_hooks = !from.post_primary_failover.empty() ||
+                        !from.post_intermediate_failover.empty() || !from.post_failover.empty();
+    to.has_failed_hooks = !from.post_unsuccessful_failover.empty();
+
+    settings.hook_limit = from.hook_limit;
+    settings.hooks["on_failure_detection"] = from.on_failure_detection;
+    settings.hooks["pre_failover"] = from.pre_failover;
+    settings.hooks["post_primary_failover"] = from.post_primary_failover;
+    settings.hooks["post_intermediate_failover"] = from.post_intermediate_failover;
+    settings.hooks["post_failover"] = from.post_failover;
+    settings.hooks["post_unsuccessful_failover"] = from.post_unsuccessful_failover;
+    return settings;
+}
+
+}  // namespace baton::app
