@@ -12,12 +12,14 @@
 namespace baton {
 
 Task<void> sleep_until(TimePoint when) {
-    asio::steady_timer timer(co_await asio::this_coro::executor, when);
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, when);
     co_await timer.async_wait(asio::use_awaitable);
 }
 
 Task<void> sleep_for(Duration pause) {
-    asio::steady_timer timer(co_await asio::this_coro::executor, pause);
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer(executor, pause);
     co_await timer.async_wait(asio::use_awaitable);
 }
 
