@@ -177,6 +177,9 @@ struct Observation {
 struct Health {
     bool checked = false;  // probed at least once by the present observer
     bool valid = false;    // the last finished probe succeeded
+    /// Length of the present run of failures of one kind: absence (see is_absence) or proof of a
+    /// living server. The run begins anew when the kind changes, so that "refused us an hour long"
+    /// never counts as "absent for an hour".
     std::uint32_t consecutive_failures = 0;
     ProbeFailure failure = ProbeFailure::none;  // of the last probe
     std::string error;
@@ -184,7 +187,8 @@ struct Health {
     TimePoint last_seen{};      // end of the last good one
     TimePoint first_failure{};  // start of the first probe of the present run of failures
     WallMs last_seen_ms = 0, last_attempt_ms = 0;
-    Duration latency{};  // of the last good probe
+    WallMs first_failure_ms = 0;  // wall time of first_failure, 0 = none; for sentences
+    Duration latency{};           // of the last good probe
 
     friend bool operator==(const Health&, const Health&) = default;
 };
@@ -201,10 +205,16 @@ struct WitnessReport {
 struct Instance {
     InstanceId id;
     Health health;
-    bool ever_seen = false;   // `state` is meaningful
-    ServerState state;        // last good one
-    TimePoint received_at{};  // observer's time when a channel last showed new data or a heartbeat;
-                              // {} = never
+    bool ever_seen = false;  // `state` is meaningful
+    ServerState state;       // last good one
+    /// Proof that the source was alive: the channel received data or a heartbeat, or connected, at
+    /// some time *after* this point of the observer's clock. It is the start of the probe before
+    /// the one that showed the news, because what arrived between the two may have arrived right
+    /// after the first. {} = never.
+    TimePoint received_at{};
+    /// Observer's time since when its own binary log has not moved (end of the probe that showed
+    /// the present position first); {} = never seen by this observer.
+    TimePoint binlog_moved_at{};
     std::optional<WitnessReport> witness;  // newest
 
     // Set by the builder from the whole picture:
@@ -218,7 +228,7 @@ struct Instance {
     [[nodiscard]] bool reachable() const { return health.valid; }
 
     /// The channel that attaches it to its cluster: the only one, else the first that is
-    /// configured.
+    /// configured. Further channels (multi-source) are shown and not acted upon.
     [[nodiscard]] const Channel* channel() const {
         return state.channels.empty() ? nullptr : &state.channels.front();
     }

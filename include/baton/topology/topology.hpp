@@ -44,7 +44,7 @@ public:
     }
 
     /// Sorted by name.
-    [[nodiscard]] const std::vector<Cluster>& clusters() const { return clusters_; }
+    [[nodiscard]] const std::vector<Cluster>& clusters() const { return structure_->clusters; }
 
     [[nodiscard]] const Overlay& overlay() const { return *overlay_; }
 
@@ -58,19 +58,27 @@ public:
     /// All members of the cluster, primary first, then by depth and id.
     [[nodiscard]] std::vector<const Instance*> members(const Cluster& cluster) const;
 
-    [[nodiscard]] const Downtime* downtime(const InstanceId& id
-    ) const;  // only while it lasts (wall_ms())
+    /// Only while it lasts at wall_ms(); null otherwise.
+    [[nodiscard]] const Downtime* downtime(const InstanceId& id) const;
     [[nodiscard]] PromotionRule promotion_rule(const InstanceId& id) const;
 
 private:
     friend class Builder;
+
+    // What changes only with the shape of the topology; shared between snapshots, so that a probe
+    // that brings new positions costs a copy of pointers.
+    struct Structure {
+        std::unordered_map<InstanceId, std::size_t> index;
+        std::unordered_map<InstanceId, std::vector<std::size_t>> replicas;
+        std::vector<Cluster> clusters;
+        std::unordered_map<std::string, std::size_t> cluster_index;  // by id
+    };
+
     std::uint64_t version_ = 0;
     TimePoint taken_at_{};
     WallMs wall_ms_ = 0;
     std::vector<std::shared_ptr<const Instance>> instances_;
-    std::unordered_map<InstanceId, std::size_t> index_;
-    std::unordered_map<InstanceId, std::vector<std::size_t>> replicas_;
-    std::vector<Cluster> clusters_;
+    std::shared_ptr<const Structure> structure_ = std::make_shared<const Structure>();
     std::shared_ptr<const Overlay> overlay_ = std::make_shared<const Overlay>();
 };
 
@@ -89,16 +97,22 @@ public:
     bool add(const InstanceId& id);
     /// Forgets a server. False if it was not known.
     bool remove(const InstanceId& id);
-    /// Folds in a probe of a known (or new) server. Says whether anything that a decision could
-    /// rest on changed (reachability, thread states, roles, membership), as opposed to mere
-    /// progress of positions and times.
+    /// none: nothing but times and uptime moved (or the observation is older than the newest one).
+    /// progress: positions, GTID sets, lag, heartbeat counters. decisive: what a decision could
+    /// rest on (reachability, thread states, roles, membership), and every word from a replica
+    /// whose source does not answer: what it says after the failure is evidence even when it is
+    /// unchanged.
     enum class Change { none, progress, decisive };
+    /// Folds in a probe of a known (or new) server. A failed probe keeps the last good state.
     Change apply(const Observation& observation);
     Change apply_witness(const InstanceId& replica, const WitnessReport& report);
     /// A server as another node or an earlier process stored it; does not count as checked by this
     /// observer.
     void restore(Instance instance);
 
+    /// Replaces operators' and recoveries' data. Clusters and memberships that build() recorded
+    /// for servers in use and that are missing there (not stored yet) are kept. Must be called
+    /// with the stored overlay before the first build(), or known clusters would get new ids.
     void set_overlay(Overlay overlay);
     [[nodiscard]] const Overlay& overlay() const;
 
@@ -107,12 +121,17 @@ public:
     /// hostname:port), so that no server appears twice.
     [[nodiscard]] std::vector<InstanceId> undiscovered() const;
     /// Known addresses that turned out to be another name of an already known server (same uuid,
-    /// both answering): (duplicate, kept one). The caller removes the duplicate.
+    /// server id, reported names and start time, both answering): (duplicate, kept one). The caller
+    /// removes the duplicate; remove() remembers it as a name of the kept one, so that
+    /// undiscovered() does not bring it back. Kept is the name that replicas use for their source,
+    /// else report_host:report_port, else the one known longer. Clones that share a uuid but differ
+    /// in server id, reported names or start time are different servers.
     [[nodiscard]] std::vector<std::pair<InstanceId, InstanceId>> aliases() const;
 
-    /// Ids, names and roles of clusters are computed here. New clusters get ids made of `name`
-    /// (deterministic); changed cluster records and memberships are put into the overlay of the
-    /// snapshot and reported for storing.
+    /// Ids, names and roles of clusters are computed here (rules: src/topology/clusters.hpp). New
+    /// clusters get ids made of the root's name and uuid (deterministic); changed cluster records
+    /// and memberships are put into the overlay of the snapshot and reported for storing. Cheap
+    /// when only positions moved: then it copies pointers.
     TopologyPtr build(TimePoint now, WallMs wall_ms);
 
     /// Cluster records and memberships changed by build() since the last call.

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "errant.hpp"
+
+namespace baton::topology {
+
+const gtid::GtidSet& ParsedSet::of(const std::string& text) {
+    if (text != text_) {
+        auto parsed = gtid::GtidSet::parse(text);
+        set_ = parsed ? std::move(*parsed) : gtid::GtidSet{};
+        text_ = text;
+    }
+    return set_;
+}
+
+std::string errant_of(
+    const Instance& replica,
+    ParsedSet& replica_set,
+    const std::vector<const Instance*>& ancestors,
+    ParsedSet& source_set,
+    ErrantCheck& check
+) {
+    const auto& source = *ancestors.front();
+    if (!replica.health.checked || !replica.ever_seen || !source.health.checked ||
+        !source.ever_seen ||
+        source.health.last_seen - source.health.latency < replica.health.last_seen) {
+        return replica.errant_gtid;
+    }
+    const auto& replica_text = replica.state.executed_gtid_set;
+    const auto& source_text = source.state.executed_gtid_set;
+    if (check.replica_text == replica_text && check.source_text == source_text &&
+        check.source_uuid == source.state.identity.uuid) {
+        return replica.errant_gtid;
+    }
+    check = ErrantCheck{replica_text, source_text, source.state.identity.uuid};
+
+    std::vector<std::string> uuids;
+    gtid::Trusted trusted;
+    const auto trust = [&](const Instance& instance) {
+        const auto& identity = instance.state.identity;
+        if (!identity.uuid.empty()) {
+            uuids.push_back(identity.uuid);
+        }
+        trusted.server_ids.push_back(static_cast<std::uint32_t>(identity.server_id));
+    };
+    for (const auto* ancestor : ancestors) {
+        trust(*ancestor);
+    }
+    if (replica.is_co_primary) {
+        trust(replica);
+    }
+    trusted.servers = gtid::uuids_of(uuids);
+    return gtid::errant(replica_set.of(replica_text), source_set.of(source_text), trusted).text();
+}
+
+}  // namespace baton::topology
