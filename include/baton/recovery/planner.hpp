@@ -11,8 +11,11 @@
 #include "baton/recovery/record.hpp"
 #include "baton/topology/topology.hpp"
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -37,6 +40,15 @@ struct Policy {
     /// acknowledgement, or that the cluster was healthy for `healthy_again` in between.
     Duration anti_flapping_window = std::chrono::minutes(60);
     Duration healthy_again = std::chrono::seconds(30);
+    /// After a failed recovery the same one is not tried again before this time, unless ordered.
+    Duration retry_failed_after = std::chrono::seconds(60);
+    /// A server that an operator prefers, and that lacks at most so many transactions, is caught up
+    /// from the one that has them and promoted instead of it. 0: never.
+    std::uint64_t preferred_may_lack = 1000;
+    /// Promote although a reachable replica holds transactions that the candidate lacks and cannot
+    /// get. Else the recovery refuses.
+    bool accept_loss = false;
+    Duration hook_limit = std::chrono::seconds(30);  // for one list of hooks
     bool has_pre_hooks = false, has_post_hooks = false, has_failed_hooks = false;
 };
 
@@ -48,6 +60,8 @@ struct History {
     Duration healthy_since_last{};          // longest time without a critical finding after it
     bool globally_disabled = false;
     bool maintenance = false;  // subject under maintenance
+    /// contain_deposed: the recovery that deposed the subject, if it is still known.
+    const Record* deposed_by = nullptr;
 };
 
 /// Why there is no recovery; with the remedy in the sentence.
@@ -79,6 +93,8 @@ struct Order {
     bool skip_hooks = false;
 };
 
+/// Leaves to the caller what needs a clock, randomness or the lease: id, number, epoch, holder,
+/// node, started_ms.
 std::variant<Record, Refusal> begin(
     const analysis::Finding& finding,
     const topology::Topology& topology,
@@ -87,18 +103,41 @@ std::variant<Record, Refusal> begin(
     const std::optional<Order>& order
 );
 
-/// Steps that run in parallel; all ended before `next` is asked again.
+/// What was decided together with a stage, beyond its steps.
+struct Decision {
+    bool chosen = false;  // the three below are set
+    std::vector<CandidateVerdict> candidates;
+    InstanceId successor;
+    std::string successor_uuid;
+    std::string loss;
+    std::string promoted_gtid_set;  // set when the stage promotes
+    /// Executed set of each server that is waited for, so that the next look can tell whether it
+    /// gets on.
+    std::map<InstanceId, std::string> drains;
+    std::map<InstanceId, std::string> displaced;  // promoted by this recovery and gone; with uuid
+    std::vector<InstanceId> repointed;            // found to follow the successor already
+    std::map<InstanceId, std::string> lost;       // cannot be moved, with the reason
+    std::vector<std::string> notes;               // for Record::errors
+    State give_up_as = State::running;            // failed or abandoned: only tidying up follows
+    std::string give_up_reason;
+};
+
+/// Steps that run in parallel; all ended before `next` is asked again. A stage without steps only
+/// wants another look.
 struct Stage {
     Phase enters = Phase::quiesced;  // phase reached when it succeeds
     std::string intent;
     std::vector<Step> steps;
     /// Targets whose fresh observation is wanted before `next` is asked again.
     std::vector<InstanceId> reprobe;
+    Decision decision;
 };
 
 struct Finish {
     State state = State::done;
     std::string outcome;
+    std::string classification = {};  // contain_deposed: for Deposed::classification
+    Decision decision = {};           // final lists, for conclude()
 };
 
 std::variant<Stage, Finish> next(
@@ -110,12 +149,21 @@ struct StepOutcome {
     Result<StepReport> report;
 };
 
+/// The record with what the stage decided and the hooks it is about to run; to be journaled
+/// together with the intents, before any step. (A crash in the middle then finds the choice, and
+/// knows that a promotion may have been sent.) Does not count steps: `next_step` is the loop's.
+Record before(Record record, const Stage& stage);
+
+/// `before` included, so that a loop may skip that at the cost of a choice made anew after a crash.
 Record after(
     Record record,
     const Stage& stage,
     const std::vector<StepOutcome>& outcomes,
     const topology::Topology& topology
 );
+
+/// The record as it is closed; the loop adds ended_ms and total_us.
+Record conclude(Record record, const Finish& finish);
 
 /// "If its primary died this second": who would be promoted and why not the others, what blocks it.
 /// For explain.
@@ -132,6 +180,15 @@ Forecast forecast(
     const topology::Topology& topology,
     const Policy& policy,
     const History& history
+);
+
+/// How a deposed primary stands to its successor: "clean", "extra transactions: <set> (<count>)",
+/// or "unknown: <why>". `reference_gtid_set`: what the successor had when it was promoted (needed
+/// for MariaDB, whose positions do not tell it later).
+std::string classify_deposed(
+    const topology::Instance& deposed,
+    const topology::Instance* successor,
+    std::string_view reference_gtid_set
 );
 
 /// True when the cluster's name or alias matches one of the patterns. Bad patterns never match

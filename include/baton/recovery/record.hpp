@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace baton::recovery {
@@ -22,6 +24,8 @@ enum class Phase { started, quiesced, chosen, drained, promoted, repointed, fini
 
 std::string_view to_string(State state);
 std::string_view to_string(Phase phase);
+std::optional<State> parse_state(std::string_view text);
+std::optional<Phase> parse_phase(std::string_view text);
 
 struct CandidateVerdict {
     InstanceId id;
@@ -32,6 +36,8 @@ struct CandidateVerdict {
 };
 
 enum class StepState { intended, done, failed, skipped };
+
+std::string_view to_string(StepState state);
 
 struct StepRecord {
     unsigned number = 0;
@@ -44,6 +50,7 @@ struct StepRecord {
     StepState state = StepState::intended;
     WallMs started_ms = 0, ended_ms = 0;
     std::int64_t duration_us = 0;
+    friend bool operator==(const StepRecord&, const StepRecord&) = default;
 };
 
 struct Record {
@@ -80,6 +87,23 @@ struct Record {
     unsigned next_step = 1;
     std::map<std::string, std::string> hooks;  // list -> "started", "done", "failed: ..."
 
+    // What the planner must remember from one look to the next.
+    /// Semi-sync: replicas that acknowledged when it began, how many of them the primary waited for
+    /// and how many more it counted than are known.
+    std::vector<InstanceId> acknowledgers;
+    std::uint64_t acknowledgements = 0, unknown_acknowledgers = 0;
+    std::vector<InstanceId> stopped_before;    // receivers that were stopped when it began
+    std::map<std::string, unsigned> attempts;  // failures by "<step kind> <target>"
+    std::map<InstanceId, std::string> drains;  // executed sets when the last waits began
+    /// Promoted by this recovery, and gone again: to be treated as deposed. With their uuid.
+    std::map<InstanceId, std::string> displaced;
+    /// What the successor had when it was promoted; set before the promotion is sent.
+    std::string promoted_gtid_set;
+    std::string reference_gtid_set;  // contain_deposed: promoted_gtid_set of the deposing recovery
+    State giving_up_as = State::running;
+    std::string giving_up;
+    std::string classification;  // contain_deposed
+
     WallMs started_ms = 0, ended_ms = 0;
     std::int64_t detection_to_promotion_us = 0, total_us = 0;
     bool acknowledged = false;
@@ -87,6 +111,8 @@ struct Record {
     std::string acknowledged_by, acknowledged_comment;
 
     [[nodiscard]] bool running() const { return state == State::running; }
+
+    friend bool operator==(const Record&, const Record&) = default;
 };
 
 /// Stored form. ASCII JSON; tolerant of missing and unknown members.

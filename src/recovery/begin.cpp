@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "begin.hpp"
+
+#include "candidates.hpp"
+#include "plans.hpp"
+
+#include "baton/base/text.hpp"
+
+#include <algorithm>
+
+namespace baton::recovery {
+namespace {
+
+using analysis::Finding;
+using analysis::RecoveryKind;
+
+// A deposed primary that could not be made read-only is tried again soon: it may be written to.
+constexpr Duration contain_again_after = std::chrono::seconds(5);
+
+std::string seconds_text(Duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count()) +
+           " s";
+}
+
+const std::vector<std::string>& clusters_enabled(RecoveryKind kind, const Policy& policy) {
+    return kind == RecoveryKind::dead_intermediate ? policy.intermediate_clusters
+                                                   : policy.primary_clusters;
+}
+
+std::string option_of(RecoveryKind kind) {
+    return kind == RecoveryKind::dead_intermediate ? "recovery.intermediate.clusters"
+                                                   : "recovery.primary.clusters";
+}
+
+std::optional<Refusal> too_soon(const Occasion& occasion) {
+    const auto* last = occasion.history.last_finished;
+    if (last == nullptr || last->acknowledged || last->state == State::abandoned) {
+        return std::nullopt;
+    }
+    const auto since = occasion.history.since_last_finished;
+    const auto remedy = ". Acknowledge recovery " + last->id + " or order a recovery to go on now";
+    if (last->state == State::failed) {
+        const auto wait = occasion.kind == RecoveryKind::contain_deposed
+                              ? contain_again_after
+                              : occasion.policy.retry_failed_after;
+        if (last->failed == occasion.subject && since < wait) {
+            return Refusal{
+                Refusal::Kind::anti_flapping,
+                "The last attempt failed " + seconds_text(since) + " ago (" +
+                    clipped(last->outcome, 300) + "); the next one begins after " +
+                    seconds_text(wait) + remedy};
+        }
+        return std::nullopt;
+    }
+    // Moving replicas and making read-only do no harm when done again; only a series of promotions
+    // must not run on by itself.
+    if (occasion.kind == RecoveryKind::contain_deposed ||
+        (occasion.kind == RecoveryKind::dead_intermediate && last->failed != occasion.subject)) {
+        return std::nullopt;
+    }
+    if (since < occasion.policy.anti_flapping_window &&
+        occasion.history.healthy_since_last < occasion.policy.healthy_again) {
+        return Refusal{
+            Refusal::Kind::anti_flapping,
+            "The cluster was recovered " + seconds_text(since) + " ago (" + last->failed.text() +
+                " replaced) and was not healthy for " +
+                seconds_text(occasion.policy.healthy_again) + " since" + remedy};
+    }
+    return std::nullopt;
+}
+
+std::optional<Refusal> switched_off(const Occasion& occasion, const Finding* finding) {
+    const bool containing = occasion.kind == RecoveryKind::contain_deposed;
+    if (host_matches(occasion.policy.ignore_hosts, occasion.subject)) {
+        return Refusal{
+            Refusal::Kind::ignored_host,
+            "recovery.ignore_hosts names " + occasion.subject.text() +
+                ". Take it out, or order a recovery"};
+    }
+    // A deposed primary is in downtime because it was replaced; that must not protect its writers.
+    const auto* downtime = occasion.topology.downtime(occasion.subject);
+    if (!containing && downtime != nullptr) {
+        return Refusal{
+            Refusal::Kind::downtimed,
+            occasion.subject.text() + " is downtimed by " + clipped(downtime->owner, 100) + " (" +
+                clipped(downtime->reason, 200) + "). End the downtime, or order a recovery"};
+    }
+    if (!containing && finding != nullptr && (finding->downtimed || finding->replicas_downtimed)) {
+        return Refusal{
+            Refusal::Kind::downtimed,
+            (finding->downtimed ? occasion.subject.text() + " is"
+                                : "All replicas of " + occasion.subject.text() + " are") +
+                " downtimed. End the downtime, or order a recovery"};
+    }
+    if (occasion.history.globally_disabled) {
+        return Refusal{
+            Refusal::Kind::globally_disabled,
+            "Recoveries are disabled for all clusters. Enable them, or order this one"};
+    }
+    if (!containing && !cluster_matches(
+                           clusters_enabled(occasion.kind, occasion.policy),
+                           occasion.cluster_name,
+                           occasion.cluster_alias
+                       )) {
+        return Refusal{
+            Refusal::Kind::not_enabled_for_cluster,
+            option_of(occasion.kind) + " does not match " + occasion.cluster_name +
+                (occasion.cluster_alias.empty() ? "" : " (" + occasion.cluster_alias + ")") +
+                ". Add a pattern, or order a recovery"};
+    }
+    return std::nullopt;
+}
+
+Record record_of(const Finding& finding, const Topology& topology) {
+    Record record = record_for(
+        finding.recovery, finding.subject, topology, topology.cluster_by_id(finding.cluster_id)
+    );
+    record.cluster_id = finding.cluster_id;
+    record.cluster_name = finding.cluster_name;
+    record.code = finding.code;
+    record.evidence = finding.evidence;
+    return record;
+}
+
+std::optional<Refusal> impossible(const Record& record, const Occasion& occasion) {
+    const auto refuse = [](std::string reason) {
+        return Refusal{Refusal::Kind::no_candidate, std::move(reason)};
+    };
+    if (record.kind == RecoveryKind::contain_deposed) {
+        const auto reason =
+            no_containment(occasion.topology, record.failed, record.failed_uuid, record.successor);
+        return reason ? std::optional(Refusal{Refusal::Kind::not_actionable, *reason})
+                      : std::nullopt;
+    }
+    const auto& wanted = record.requested_candidate;
+    if (!wanted.empty() && !contains(record.replicas, wanted)) {
+        return refuse(
+            wanted.text() + " is no direct replica of " + record.failed.text() +
+            ". Its direct replicas: " + names(record.replicas)
+        );
+    }
+    if (record.kind == RecoveryKind::dead_primary) {
+        Choice choice = choose({record, occasion.topology, occasion.policy, true});
+        return choice.successor == nullptr ? std::optional(std::move(choice.refusal))
+                                           : std::nullopt;
+    }
+    const bool somebody =
+        std::any_of(record.replicas.begin(), record.replicas.end(), [&](const InstanceId& id) {
+            const Instance* replica = occasion.topology.find(id);
+            return replica != nullptr && replica->reachable();
+        });
+    return somebody ? std::nullopt
+                    : std::optional(refuse(
+                          "No replica of " + record.failed.text() +
+                          " answers: there is nothing to "
+                          "move until one does"
+                      ));
+}
+
+}  // namespace
+
+std::optional<Refusal> held_back(const Occasion& occasion, const Finding* finding) {
+    if (auto refusal = switched_off(occasion, finding)) {
+        return refusal;
+    }
+    return too_soon(occasion);
+}
+
+std::optional<Refusal> never_now(const Occasion& occasion) {
+    if (const auto* running = occasion.history.running) {
+        return Refusal{
+            Refusal::Kind::already_running,
+            "Recovery " + running->id + " of " + running->failed.text() +
+                " is running in this cluster; wait for its end"};
+    }
+    if (occasion.history.maintenance) {
+        return Refusal{
+            Refusal::Kind::maintenance,
+            occasion.subject.text() + " is under maintenance. End the maintenance first"};
+    }
+    return std::nullopt;
+}
+
+Record record_for(
+    RecoveryKind kind,
+    const InstanceId& subject,
+    const Topology& topology,
+    const topology::Cluster* cluster
+) {
+    Record record;
+    record.kind = kind;
+    record.failed = subject;
+    if (cluster != nullptr) {
+        record.cluster_id = cluster->id;
+        record.cluster_name = cluster->name;
+        record.cluster_alias = cluster->alias;
+    }
+    const Instance* instance = topology.find(subject);
+    if (instance != nullptr && instance->ever_seen) {
+        record.failed_uuid = instance->state.identity.uuid;
+    }
+    for (const Instance* replica : topology.replicas_of(subject)) {
+        record.replicas.push_back(replica->id);
+        const Channel* channel = channel_to(*replica, subject);
+        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped) {
+            record.stopped_before.push_back(replica->id);
+        }
+        if (replica->ever_seen && replica->state.semi_sync.replica_enabled &&
+            replica->state.semi_sync.replica_status) {
+            record.acknowledgers.push_back(replica->id);
+        }
+    }
+    if (kind == RecoveryKind::dead_primary && instance != nullptr && instance->ever_seen) {
+        const auto& semi_sync = instance->state.semi_sync;
+        record.semi_sync = semi_sync.source_enabled && semi_sync.source_status;
+        record.acknowledgements = semi_sync.wait_for_replica_count;
+        record.unknown_acknowledgers = semi_sync.clients > record.acknowledgers.size()
+                                           ? semi_sync.clients - record.acknowledgers.size()
+                                           : 0;
+    }
+    return record;
+}
+
+std::variant<Record, Refusal> begin(
+    const Finding& finding,
+    const Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const std::optional<Order>& order
+) {
+    const auto* cluster = topology.cluster_by_id(finding.cluster_id);
+    const Occasion occasion{
+        finding.recovery,
+        finding.subject,
+        finding.cluster_name,
+        cluster != nullptr ? cluster->alias : std::string{},
+        topology,
+        policy,
+        history,
+    };
+    if (!finding.actionable()) {
+        std::string reason = "Nothing to recover at " + finding.subject.text() + ": " +
+                             std::string(analysis::to_string(finding.code));
+        for (const auto& veto : finding.vetoes) {
+            reason += "; " + veto;
+        }
+        return Refusal{Refusal::Kind::not_actionable, reason};
+    }
+    if (auto refusal = never_now(occasion)) {
+        return *refusal;
+    }
+    if (!order) {
+        if (auto refusal = held_back(occasion, &finding)) {
+            return *refusal;
+        }
+    }
+    Record record = record_of(finding, topology);
+    if (order) {
+        record.forced = true;
+        record.requested_by = order->by;
+        record.requested_candidate = order->candidate;
+        record.skip_hooks = order->skip_hooks;
+    }
+    if (record.kind == RecoveryKind::contain_deposed) {
+        const auto& deposed = topology.overlay().deposed;
+        if (const auto found = deposed.find(record.failed); found != deposed.end()) {
+            record.failed_uuid = found->second.uuid;
+            record.successor = found->second.successor;
+        }
+        if (history.deposed_by != nullptr) {
+            record.reference_gtid_set = history.deposed_by->promoted_gtid_set;
+        }
+    }
+    if (auto refusal = impossible(record, occasion)) {
+        return *refusal;
+    }
+    return record;
+}
+
+}  // namespace baton::recovery

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Small questions that all plans ask of a snapshot, and makers of steps. Pure.
+
+#include "baton/recovery/planner.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace baton::recovery {
+
+using topology::Channel;
+using topology::Instance;
+using topology::Topology;
+
+bool contains(const std::vector<InstanceId>& ids, const InstanceId& id);
+void add_once(std::vector<InstanceId>& ids, const InstanceId& id);
+/// "db2:3306, db3:3306"; "nobody" when there is none.
+std::string names(const std::vector<InstanceId>& ids);
+
+/// The channel by which `instance` has `source`; null when it has not.
+const Channel* channel_to(const Instance& instance, const InstanceId& source);
+
+/// Accepts writes of clients, as far as was seen.
+inline bool writable(const Instance& instance) {
+    return instance.reachable() && !instance.state.read_only && !instance.state.super_read_only;
+}
+
+/// False when the address is answered by another server than the one that is meant. An unknown uuid
+/// is taken for the same.
+bool same_server(const Instance& instance, std::string_view uuid);
+
+/// Known to differ; an unknown place is not another one.
+inline bool differ(const std::string& left, const std::string& right) {
+    return !left.empty() && !right.empty() && left != right;
+}
+
+/// Key of Record::attempts.
+std::string attempt_key(StepKind kind, const InstanceId& target);
+unsigned attempts(const Record& record, StepKind kind, const InstanceId& target);
+
+/// A step on a server as it is known: with its uuid, and the channel to `source` (or its first).
+Step make_step(StepKind kind, const Instance& target, Duration limit);
+Step hook_step(std::string list, const InstanceId& target, const Policy& policy, bool essential);
+
+/// "started" is no end: a successor of the node that started it runs it again.
+bool hook_ended(const Record& record, const std::string& list);
+bool hook_failed(const Record& record, const std::string& list);
+
+/// True when one of the patterns is found in "host:port" of the server. Bad patterns never match.
+bool host_matches(const std::vector<std::string>& patterns, const InstanceId& id);
+
+}  // namespace baton::recovery
