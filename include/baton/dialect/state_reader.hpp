@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// StateReader: what to ask one server next, and what its answers say. A machine without I/O: the
+// caller sends sql() as one text (one round trip) and gives back what came.
+//
+// Each poll reads what changes (positions, threads, read_only, replicas, semi-sync clients);
+// settings and identity are read when a session begins and then every `refresh_every`. A part whose
+// rows are the same as last time is not looked at again.
+
+#include "baton/base/time.hpp"
+#include "baton/dialect/replication_rows.hpp"
+#include "baton/dialect/result_rows.hpp"
+#include "baton/dialect/vocabulary.hpp"
+#include "baton/topology/instance.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace baton::dialect {
+
+class StateReader {
+public:
+    /// The address polled; replicas found in the process list are taken to listen on its port.
+    StateReader(InstanceId address, Duration refresh_every)
+        : address_(std::move(address)), refresh_every_(refresh_every) {}
+
+    /// A new session: everything is asked anew. What was found of words and privileges is
+    /// forgotten, since another server may answer now.
+    void begin_session();
+
+    /// The statements of the next request, to be sent as one text.
+    [[nodiscard]] std::string sql(TimePoint now);
+
+    enum class Outcome {
+        complete,  // state() is what the server said just now
+        again,   // send sql() again at once: something was learnt. At most `attempt_limit` times in
+                 // a row
+        failed,  // the error is the observation
+    };
+
+    /// Takes the answer to the text of sql(): one set for each statement that succeeded, and the
+    /// error that ended the list, if one did.
+    Outcome on_reply(
+        std::vector<ResultRows> sets, const std::optional<Error>& error, TimePoint now
+    );
+
+    [[nodiscard]] const topology::ServerState& state() const { return state_; }
+
+    [[nodiscard]] const Vocabulary& words() const { return words_; }
+
+    /// Why the last reply failed; set when on_reply said `failed`.
+    [[nodiscard]] const Error& error() const { return error_; }
+
+    /// What the account may not read, each with the privilege that would help; empty when it may
+    /// read everything. For the operator; does not fail the poll.
+    [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
+
+    static constexpr unsigned attempt_limit = 8;
+
+private:
+    enum class Part : std::uint8_t {
+        variables,
+        uptime,
+        changing,
+        group_members,
+        semi_sync_status,
+        binary_log,
+        replicas,
+        dump_threads,
+        heartbeats,
+        replication,
+        count,
+    };
+    static constexpr auto part_count = static_cast<std::size_t>(Part::count);
+
+    [[nodiscard]] bool wants(Part part) const;
+    [[nodiscard]] std::string statement(Part part) const;
+    void read(Part part, const ResultRows& rows);
+    void read_changing(const ResultRows& rows);
+    void read_replicas(const ResultRows& rows);
+    void read_heartbeats(const ResultRows& rows);
+    void read_members(const ResultRows& rows);
+    void read_semi_sync(const ResultRows& rows);
+    void combine();
+    Outcome learn(Part part, const Error& error);
+
+    [[nodiscard]] bool denied(Part part) const { return denied_[static_cast<std::size_t>(part)]; }
+
+    InstanceId address_;
+    Duration refresh_every_;
+    topology::ServerState state_;
+    Vocabulary words_;
+    ReplicationRows replication_;
+    std::array<ResultRows, part_count> last_;
+    std::array<bool, part_count> denied_{};
+    std::vector<std::string> complaints_;
+    std::vector<Part> asked_;
+    std::optional<TimePoint> refreshed_;  // last time that variables were read
+    bool refreshing_ = false;
+    bool first_ = true;  // nothing but variables was read in this session
+    bool words_tried_ = false;
+    bool need_dump_threads_ = false;
+    std::uint64_t replicas_counted_ = 0;
+    unsigned attempts_ = 0;
+    std::string binlog_pos_, slave_pos_;  // MariaDB
+    Error error_;
+};
+
+}  // namespace baton::dialect

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The statements that change or ask a server, in its own words. Text only; every name and value is
+// quoted. Sessions that send them must have been opened with session_sql(): literal() relies on the
+// sql_mode set there.
+//
+// None of these statements is written to the binary log: SET GLOBAL, START, STOP, RESET, CHANGE and
+// KILL never are (MySQL 8.4 manual, "Replication and ..." per statement; tried on 9.7 and MariaDB
+// 10.11), so none can make an errant transaction.
+
+#include "baton/base/time.hpp"
+#include "baton/dialect/vocabulary.hpp"
+#include "baton/topology/instance.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace baton::dialect {
+
+/// A quoted literal for statements whose grammar wants a bare one. NUL becomes a space: no
+/// statement accepts it.
+std::string literal(std::string_view text);
+
+/// First statement of each session: plain sql_mode, time limits. `statement_limit` bounds what the
+/// server spends on one SELECT (MySQL) or statement (MariaDB) after we gave up; zero = none.
+/// Version comments keep the words of one flavour from the other.
+std::string session_sql(Duration idle_limit, Duration statement_limit);
+
+enum class Threads { receiver, applier, both };
+
+std::string stop_replication(const Vocabulary& words, Threads threads, std::string_view channel);
+std::string start_replication(const Vocabulary& words, Threads threads, std::string_view channel);
+/// Forgets source, positions and relay logs of the channel; both threads must be stopped.
+std::string forget_source(const Vocabulary& words, std::string_view channel);
+/// Status of all channels.
+std::string replication_status(const Vocabulary& words);
+std::string binary_log_status(const Vocabulary& words);
+/// One row: executed (MySQL) or slave_pos and binlog_pos (MariaDB).
+std::string executed_positions(const Vocabulary& words);
+
+struct Credentials {
+    Credentials() = default;
+
+    Credentials(std::string u, std::string p) : user(std::move(u)), password(std::move(p)) {}
+
+    std::string user, password;
+};
+
+/// Points the channel to another source by GTID. Host and port only, as far as the channel is
+/// configured already: user, password, TLS, heartbeat and retry options stay (MySQL 8.4 manual,
+/// CHANGE REPLICATION SOURCE TO: "if an option is not specified, its value is unchanged"; tried
+/// on 9.7 and MariaDB 10.11). MySQL with auto-positioning on: only the receiver must be stopped;
+/// the relay logs are kept while the applier runs. MariaDB and MySQL without: both threads, and
+/// what was received and not applied is dropped. `credentials`: for a server that was no replica
+/// before.
+std::string change_source(
+    const Vocabulary& words,
+    const topology::Channel& now,
+    const InstanceId& source,
+    const std::optional<Credentials>& credentials
+);
+
+/// True when change_source() needs the applier stopped.
+bool change_needs_applier_stopped(const Vocabulary& words, const topology::Channel& now);
+
+/// In the order to be sent.
+std::vector<std::string> make_writable(const Vocabulary& words);
+std::vector<std::string> make_read_only(const Vocabulary& words);
+
+/// nullopt where there is no such plugin.
+std::optional<std::string> semi_sync_source(const Vocabulary& words, bool on);
+std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on);
+
+/// 1 = taken (or held already by this session), 0 = another session has it.
+std::string take_lock(std::string_view name, unsigned wait_seconds);
+/// Connection id of the holder, NULL = free.
+std::string lock_holder(std::string_view name);
+std::string release_lock(std::string_view name);
+std::string kill_connection(std::uint64_t id);
+/// ID, USER, HOST, DB, COMMAND, TIME, STATE of all sessions.
+std::string process_list(const Vocabulary& words);
+
+}  // namespace baton::dialect

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "baton/dialect/statements.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace baton::dialect {
+
+std::string literal(std::string_view text) {
+    std::string quoted = "'";
+    for (const char c : text) {
+        if (c == '\'' || c == '\\') {
+            quoted += c;
+        }
+        quoted += c == '\0' ? ' ' : c;
+    }
+    return quoted + "'";
+}
+
+std::string session_sql(Duration idle_limit, Duration statement_limit) {
+    const auto seconds = [](Duration d) {
+        return std::max<std::int64_t>(1, (to_ms(d) + 999) / 1000);
+    };
+    std::string sql = fmt::format(
+        "SET SESSION sql_mode='',wait_timeout={},lock_wait_timeout={}",
+        seconds(idle_limit),
+        statement_limit.count() > 0 ? seconds(statement_limit) : 60
+    );
+    if (statement_limit.count() > 0) {
+        // MariaDB ignores version comments of 50700 to 99999, MySQL those that begin with M.
+        sql += fmt::format(
+            "/*!50708 ,max_execution_time={}*//*M!100101 ,max_statement_time={}*/",
+            to_ms(statement_limit),
+            seconds(statement_limit)
+        );
+    }
+    return sql;
+}
+
+namespace {
+
+std::string_view replica_word(const Vocabulary& words) {
+    return words.replica_words ? "REPLICA" : "SLAVE";
+}
+
+std::string_view thread_word(Threads threads) {
+    switch (threads) {
+        case Threads::receiver:
+            return " IO_THREAD";
+        case Threads::applier:
+            return " SQL_THREAD";
+        case Threads::both:
+            return "";
+    }
+    return "";
+}
+
+/// MySQL names the channel at the end, MariaDB the connection after the first words. The default
+/// one is named too: without a name MySQL means all channels.
+std::string control(
+    const Vocabulary& words, std::string_view verb, std::string_view rest, std::string_view channel
+) {
+    if (words.mariadb()) {
+        return fmt::format("{} SLAVE {}{}", verb, literal(channel), rest);
+    }
+    return fmt::format("{} {}{} FOR CHANNEL {}", verb, replica_word(words), rest, literal(channel));
+}
+
+}  // namespace
+
+std::string stop_replication(const Vocabulary& words, Threads threads, std::string_view channel) {
+    return control(words, "STOP", thread_word(threads), channel);
+}
+
+std::string start_replication(const Vocabulary& words, Threads threads, std::string_view channel) {
+    return control(words, "START", thread_word(threads), channel);
+}
+
+std::string forget_source(const Vocabulary& words, std::string_view channel) {
+    return control(words, "RESET", " ALL", channel);
+}
+
+std::string replication_status(const Vocabulary& words) {
+    return words.mariadb() ? "SHOW ALL SLAVES STATUS"
+                           : fmt::format("SHOW {} STATUS", replica_word(words));
+}
+
+std::string binary_log_status(const Vocabulary& words) {
+    return words.binary_log_status ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+}
+
+std::string executed_positions(const Vocabulary& words) {
+    return words.mariadb() ? "SELECT @@global.gtid_slave_pos AS slave_pos,"
+                             "@@global.gtid_binlog_pos AS binlog_pos"
+                           : "SELECT @@global.gtid_executed AS executed";
+}
+
+bool change_needs_applier_stopped(const Vocabulary& words, const topology::Channel& now) {
+    return words.mariadb() || !now.auto_position;
+}
+
+std::string change_source(
+    const Vocabulary& words,
+    const topology::Channel& now,
+    const InstanceId& source,
+    const std::optional<Credentials>& credentials
+) {
+    const std::string_view prefix = words.replica_words ? "SOURCE" : "MASTER";
+    std::string sql;
+    if (words.mariadb()) {
+        sql = fmt::format("CHANGE MASTER {} TO ", literal(now.name));
+    } else if (words.replica_words) {
+        sql = "CHANGE REPLICATION SOURCE TO ";
+    } else {
+        sql = "CHANGE MASTER TO ";
+    }
+    sql += fmt::format("{0}_HOST={1},{0}_PORT={2}", prefix, literal(source.host), source.port);
+    if (credentials.has_value()) {
+        sql += fmt::format(
+            ",{0}_USER={1},{0}_PASSWORD={2}",
+            prefix,
+            literal(credentials->user),
+            literal(credentials->password)
+        );
+    }
+    if (words.mariadb()) {
+        // A server that was a primary has its own transactions in its binary log only.
+        const bool was_primary = now.source.empty();
+        sql += fmt::format(",MASTER_USE_GTID={}", was_primary ? "current_pos" : "slave_pos");
+        return sql;
+    }
+    if (!now.auto_position) {
+        sql += fmt::format(",{}_AUTO_POSITION=1", prefix);
+    }
+    if (words.replica_words && !now.tls.get_public_key && now.tls.public_key_path.empty()) {
+        // caching_sha2_password without TLS needs the source's key when its cache does not know the
+        // account (yet): certain to happen after the source was started anew.
+        sql += ",GET_SOURCE_PUBLIC_KEY=1";
+    }
+    return fmt::format("{} FOR CHANNEL {}", sql, literal(now.name));
+}
+
+std::vector<std::string> make_writable(const Vocabulary& words) {
+    if (words.has_super_read_only) {
+        return {"SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0"};
+    }
+    return {"SET GLOBAL read_only=0"};
+}
+
+std::vector<std::string> make_read_only(const Vocabulary& words) {
+    if (words.has_super_read_only) {
+        return {"SET GLOBAL super_read_only=1"};  // implies read_only
+    }
+    return {"SET GLOBAL read_only=1"};
+}
+
+std::optional<std::string> semi_sync_source(const Vocabulary& words, bool on) {
+    if (!words.semi_sync_source) {
+        return std::nullopt;
+    }
+    return fmt::format(
+        "SET GLOBAL rpl_semi_sync_{}_enabled={}",
+        words.semi_sync_new_names ? "source" : "master",
+        on ? 1 : 0
+    );
+}
+
+std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on) {
+    if (!words.semi_sync_replica) {
+        return std::nullopt;
+    }
+    return fmt::format(
+        "SET GLOBAL rpl_semi_sync_{}_enabled={}",
+        words.semi_sync_new_names ? "replica" : "slave",
+        on ? 1 : 0
+    );
+}
+
+std::string take_lock(std::string_view name, unsigned wait_seconds) {
+    return fmt::format("SELECT GET_LOCK({},{})", literal(name), wait_seconds);
+}
+
+std::string lock_holder(std::string_view name) {
+    return fmt::format("SELECT IS_USED_LOCK({})", literal(name));
+}
+
+std::string release_lock(std::string_view name) {
+    return fmt::format("SELECT RELEASE_LOCK({})", literal(name));
+}
+
+std::string kill_connection(std::uint64_t id) {
+    return fmt::format("KILL CONNECTION {}", id);
+}
+
+std::string process_list(const Vocabulary& words) {
+    return fmt::format(
+        "SELECT ID,USER,HOST,DB,COMMAND,TIME,STATE FROM {}.PROCESSLIST",
+        words.replica_words && words.performance_schema ? "performance_schema"
+                                                        : "information_schema"
+    );
+}
+
+}  // namespace baton::dialect
