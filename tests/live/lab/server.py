@@ -19,7 +19,7 @@ import pymysql.cursors
 from .paths import BUILD
 from .process import Process
 
-START_LIMIT = 60  # seconds; generous, for machines that build something at the same time
+START_LIMIT = 90  # seconds; generous, for machines that build something at the same time
 
 
 class Server:
