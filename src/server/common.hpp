@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What watches and performers share.
+
+#include "baton/async/task_group.hpp"
+#include "baton/server/servers.hpp"
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace baton::server {
+
+struct Common {
+    Common(asio::any_io_executor e, mysql::Connector& c, Options o, std::function<bool()> allowed)
+        : executor(std::move(e)),
+          connector(c),
+          options(std::move(o)),
+          may_act(std::move(allowed)),
+          background(executor) {}
+
+    asio::any_io_executor executor;
+    mysql::Connector& connector;
+    Options options;
+    std::function<bool()> may_act;
+    TaskGroup background;  // statements that outlive the step that sent them
+
+    [[nodiscard]] TimePoint now() const { return std::chrono::steady_clock::now(); }
+};
+
+mysql::ConnectOptions connect_options(const Options& options, const InstanceId& id);
+
+}  // namespace baton::server

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Does the steps of recoveries, each on the locked session of its target. How, and why it is safe,
+// is in docs/internals/probing.md.
+
+#include "session.hpp"
+
+#include "baton/recovery/step.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace baton::server {
+
+/// What the performer keeps of one server between steps.
+struct Target {
+    Target(Common& common, const InstanceId& id) : session(common, id) {}
+
+    Session session;
+    Background stop;  // STOP of the receiver that has not been answered yet
+    bool locked = false;
+};
+
+using StepResult = Result<recovery::StepReport>;
+
+class ServerPerformer final : public ports::Performer {
+public:
+    ServerPerformer(Common& common, std::string lock_name);
+
+    Task<Result<recovery::StepReport>> perform(recovery::Step step, Deadline deadline) override;
+    Task<void> close() override;
+
+private:
+    Task<StepResult> on_target(recovery::Step step, Deadline deadline);
+
+    Common& common_;
+    std::string lock_name_;
+    std::map<InstanceId, std::shared_ptr<Target>> targets_;
+};
+
+// One function for each kind of step. All may be repeated.
+
+Task<StepResult> stop_receiver(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+Task<StepResult> start_replication(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+Task<StepResult> wait_applied(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+Task<StepResult> repoint(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
+Task<StepResult> witness(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
+Task<StepResult> promote(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
+Task<StepResult> set_read_only(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+Task<StepResult> set_writable(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+
+/// Stops the receiver of the channel. True: it has ended. False: the server still waits for it, and
+/// it is certain that it receives nothing more (see docs/internals/probing.md, "A STOP that
+/// waits"); the statement stays in target->stop. With `until_ended` only true is an answer. Errors:
+/// timeout (not certain by the deadline), not_leader, server_error, unreachable.
+Task<Result<bool>> quiesce(
+    std::shared_ptr<Target> target, std::string channel, bool until_ended, Deadline deadline
+);
+
+/// Waits until everything received on the channel is applied; starts the applier when it is stopped
+/// and not broken. Errors: refused (broken, with its error), timeout (how much is missing).
+Task<Result<Look>> drain(std::shared_ptr<Target> target, std::string channel, Deadline deadline);
+
+}  // namespace baton::server

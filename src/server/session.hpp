@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// A session that may change a server: it holds the cluster's lock on it, and asks may_act() before
+// each statement that changes something. A lost session is not replaced behind the caller's back: a
+// daemon that was paused must not come back with a new one and carry on.
+
+#include "common.hpp"
+
+#include "baton/async/event.hpp"
+#include "baton/dialect/replication_rows.hpp"
+#include "baton/dialect/statements.hpp"
+#include "baton/dialect/vocabulary.hpp"
+#include "baton/gtid/gtid_set.hpp"
+#include "baton/mysql/connection.hpp"
+#include "baton/recovery/step.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace baton::server {
+
+/// A statement sent on a session of its own, because nobody knows how long the server takes for it.
+/// It lives in Common::background until it is answered.
+class BackgroundStatement {
+public:
+    explicit BackgroundStatement(Common& common)
+        : connection(common.executor, common.connector), ended(common.executor) {}
+
+    mysql::Connection connection;
+    Event ended;
+    std::optional<Error> error;  // when ended
+    TimePoint sent{};
+
+    [[nodiscard]] bool done() const { return ended.is_set(); }
+};
+
+using Background = std::shared_ptr<BackgroundStatement>;
+
+/// Replication as it stands, with everything that has been executed. What was received is read
+/// first, so that it is never taken for executed when it is not.
+struct Look {
+    Look() = default;
+
+    std::vector<topology::Channel> channels;
+    gtid::GtidSet executed;  // MariaDB: slave and binary log position, the further of both
+    gtid::GtidSet applied;   // MariaDB: what the applier has reached; MySQL: as executed
+
+    /// Null when there is none of the name.
+    [[nodiscard]] const topology::Channel* channel(const std::string& name) const;
+    /// executed and what waits in the relay logs of the channel, complete transactions only.
+    [[nodiscard]] Result<gtid::GtidSet> received(const topology::Channel& channel) const;
+    /// Transactions received and not applied; empty = drained.
+    [[nodiscard]] Result<gtid::GtidSet> backlog(const topology::Channel& channel) const;
+    [[nodiscard]] Result<recovery::ReplicaPosition> position(const topology::Channel* channel
+    ) const;
+};
+
+class Session {
+public:
+    Session(Common& common, InstanceId id);
+
+    /// Connects, learns the words, takes the lock ("" = none). Kills the session of an older
+    /// holder. Errors: as connect; not_leader; conflict (the lock stays with somebody else).
+    Task<Result<void>> open(std::string lock_name, Deadline deadline);
+
+    void close() { connection_.drop(); }
+
+    [[nodiscard]] bool is_open() const { return connection_.is_open(); }
+
+    /// A question; changes nothing.
+    Task<Result<dialect::ResultRows>> ask(std::string sql, Deadline deadline);
+    /// A statement that changes the server: may_act() is asked right before.
+    Task<Result<void>> change(std::string sql, Deadline deadline);
+    /// The same on a session of its own; returns when the statement is on its way.
+    Task<Result<Background>> change_in_background(std::string sql, Deadline connect_deadline);
+
+    Task<Result<Look>> look(Deadline deadline);
+    Task<Result<topology::LogPosition>> binary_log(Deadline deadline);
+
+    [[nodiscard]] const dialect::Vocabulary& words() const { return statics_.words; }
+
+    [[nodiscard]] const topology::Identity& identity() const { return statics_.identity; }
+
+    [[nodiscard]] const InstanceId& id() const { return id_; }
+
+    [[nodiscard]] std::uint64_t connection_id() const { return connection_.connection_id(); }
+
+    [[nodiscard]] Common& common() { return common_; }
+
+    [[nodiscard]] Error explain(const Error& error, std::string_view what) const;
+
+private:
+    Task<Result<void>> take_lock(std::string name, Deadline deadline);
+    Task<Result<bool>> try_lock(std::string name, unsigned seconds, Deadline deadline);
+
+    Common& common_;
+    InstanceId id_;
+    mysql::Connection connection_;
+    dialect::Statics statics_;
+    dialect::ReplicationRows replication_;
+};
+
+}  // namespace baton::server
