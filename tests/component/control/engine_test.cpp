@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "baton/control/engine.hpp"
+
+#include "component/control/fake_world.hpp"
+
+#include "baton/async/task_group.hpp"
+#include "baton/base/log.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace baton::control {
+
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// One Baton node in the fake world.
+struct Node {
+    Node(
+        asio::io_context& io,
+        fake::World& world,
+        fake::Backend& backend,
+        const std::string& name,
+        Settings settings
+    )
+        : lease(backend, name),
+          store(backend, lease),
+          engine(
+              io.get_executor(),
+              identity_of(name),
+              settings,
+              world,
+              store,
+              lease,
+              hooks,
+              [settings]() -> Result<Settings> { return settings; },
+              [] {
+                  return std::chrono::duration_cast<std::chrono::milliseconds>(
+                             std::chrono::system_clock::now().time_since_epoch()
+                  )
+                      .count();
+              }
+          ) {}
+
+    static Identity identity_of(const std::string& name) {
+        Identity identity;
+        identity.name = name;
+        identity.version = "test";
+        return identity;
+    }
+
+    fake::Lease lease;
+    fake::Store store;
+    fake::Hooks hooks;
+    Engine engine;
+};
+
+/// A primary p with replicas r1, r2, r3, observed by node a (which has the lease); node b stands
+/// by.
+class EngineTest : public testing::Test {
+protected:
+    EngineTest() {
+        ignore(log::configure("error", ""), "tests need no log");
+        world.add("p");
+        for (const auto* name : {"r1", "r2", "r3"}) {
+            world.add(name, "p");
+        }
+        world.may_act = [this] { return (a && a->lease.may_act()) || (b && b->lease.may_act()); };
+    }
+
+    Settings settings() {
+        Settings s;
+        s.seeds = {InstanceId("p", 3306)};
+        s.poll_interval = 50ms;
+        s.probe_timeout = 50ms;
+        s.dead_interval_max = 100ms;
+        s.recovery.primary_clusters = {"*"};
+        s.recovery.intermediate_clusters = {"*"};
+        s.recovery.anti_flapping_window = 0s;
+        return s;
+    }
+
+    void start(Settings s) {
+        a = std::make_unique<Node>(io, world, backend, "a", s);
+        b = std::make_unique<Node>(io, world, backend, "b", s);
+        group = std::make_unique<TaskGroup>(io.get_executor());
+        group->spawn("a", a->engine.run());
+        group->spawn("b", b->engine.run());
+        a->lease.take();
+        a->engine.role_changed();
+    }
+
+    ~EngineTest() override {
+        if (group) {
+            group->cancel();
+            asio::co_spawn(io, join(), asio::detached);
+            io.restart();
+            io.run();
+        }
+    }
+
+    Task<void> join() { co_await group->join(); }
+
+    /// Runs the loop until the condition holds; false after ten seconds.
+    bool until(const std::function<bool()>& condition) {
+        const auto end = fake::now() + 10s;
+        while (!condition()) {
+            if (fake::now() > end) {
+                return false;
+            }
+            io.restart();
+            io.run_for(5ms);
+        }
+        return true;
+    }
+
+    static bool complete(const Node& node, std::size_t servers) {
+        const auto view = node.engine.view();
+        return view->topology->instances().size() == servers &&
+               view->topology->clusters().size() == 1 &&
+               std::all_of(
+                   view->topology->instances().begin(),
+                   view->topology->instances().end(),
+                   [](const auto& i) { return i->health.valid; }
+               );
+    }
+
+    static bool recovered(const Node& node) {
+        const auto view = node.engine.view();
+        return !view->recoveries.empty() &&
+               view->recoveries.front()->record.state == recovery::State::done;
+    }
+
+    asio::io_context io{1};
+    fake::World world{io.get_executor()};
+    fake::Backend backend;
+    std::unique_ptr<Node> a, b;
+    std::unique_ptr<TaskGroup> group;
+};
+
+}  // namespace
+
+TEST_F(EngineTest, FindsTheTopologyFromOneSeedAndTheStandbySeesIt) {
+    start(settings());
+
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+    EXPECT_TRUE(a->engine.view()->active);
+    EXPECT_TRUE(until([&] { return complete(*b, 4); }));
+    EXPECT_FALSE(b->engine.view()->active);
+    EXPECT_EQ(b->engine.view()->topology->clusters().front().name, "p:3306");
+}
+
+TEST_F(EngineTest, ReplacesADeadPrimaryWithoutLoss) {
+    start(settings());
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(world.write("p"));
+    }
+    world.at("r1").receiver_on = false;  // r1 lags behind the others
+    world.write("p");
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] { return recovered(*a); }));
+    const auto record = a->engine.view()->recoveries.front()->record;
+    EXPECT_NE(record.successor.host, "r1") << "it lacks a transaction";
+    EXPECT_THAT(world.writable(), ElementsAre(record.successor.host));
+    for (const auto* name : {"r1", "r2", "r3"}) {
+        if (name != record.successor.host) {
+            EXPECT_EQ(world.at(name).source, record.successor) << name;
+        }
+        EXPECT_EQ(world.at(name).executed[world.at("p").uuid], 11U) << name;
+    }
+    EXPECT_TRUE(until([&] { return !b->engine.view()->recoveries.empty() && recovered(*b); }))
+        << "the standby tells it too";
+}
+
+TEST_F(EngineTest, LeavesClustersAloneThatAreNotOptedIn) {
+    auto s = settings();
+    s.recovery.primary_clusters.clear();
+    start(s);
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] { return !a->engine.view()->blocked.empty(); }));
+    EXPECT_EQ(
+        a->engine.view()->blocked.front().kind,
+        recovery::to_string(recovery::Refusal::Kind::not_enabled_for_cluster)
+    );
+    EXPECT_TRUE(a->engine.view()->recoveries.empty());
+    EXPECT_TRUE(world.performed.empty());
+}
+
+TEST_F(EngineTest, ChangesNothingInShadowMode) {
+    auto s = settings();
+    s.shadow = true;
+    start(s);
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] { return !a->engine.view()->blocked.empty(); }));
+    EXPECT_THAT(a->engine.view()->blocked.front().reason, HasSubstr("shadow"));
+    EXPECT_TRUE(world.performed.empty());
+}
+
+TEST_F(EngineTest, AFrozenPrimaryIsReplacedAfterAWitnessCouldNotHearIt) {
+    start(settings());
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+
+    world.at("p").frozen = true;
+
+    ASSERT_TRUE(until([&] { return recovered(*a); }));
+    EXPECT_THAT(world.performed, Contains(HasSubstr("reconnect")));
+    EXPECT_EQ(world.writable().size(), 2U) << "the frozen one could not be told yet";
+    world.at("p").frozen = false;
+    EXPECT_TRUE(until([&] { return world.at("p").read_only; }))
+        << "it is made read-only when it is back";
+    EXPECT_EQ(world.writable().size(), 1U);
+}
+
+TEST_F(EngineTest, AHookThatFailsStopsTheRecoveryBeforeItPromotes) {
+    auto s = settings();
+    s.recovery.has_pre_hooks = true;
+    s.hooks["pre_failover"] = {"check {failedHost}"};
+    start(s);
+    a->hooks.exit_code = 1;
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] {
+        return !a->engine.view()->recoveries.empty() &&
+               !a->engine.view()->recoveries.front()->record.running();
+    }));
+    EXPECT_EQ(a->engine.view()->recoveries.front()->record.state, recovery::State::failed);
+    EXPECT_THAT(world.writable(), ElementsAre());
+    ASSERT_FALSE(a->hooks.calls.empty());
+    EXPECT_EQ(a->hooks.calls.front().first, "check 'p'");
+    EXPECT_EQ(a->hooks.calls.front().second.at("ORC_FAILED_HOST"), "p");
+}
+
+/// The holder vanishes before step n; its successor must bring it to the same end.
+class TakeOver : public EngineTest, public testing::WithParamInterface<std::tuple<int, bool>> {};
+
+TEST_P(TakeOver, ARecoveryIsCarriedToItsEndByTheNextHolder) {
+    const auto [step_number, after] = GetParam();
+    start(settings());
+    ASSERT_TRUE(until([&] { return complete(*a, 4) && complete(*b, 4); }));
+    for (int i = 0; i < 5; ++i) {
+        world.write("p");
+    }
+    int steps = 0;
+    bool handed_over = false;
+    const auto hand_over = [&] {
+        handed_over = true;
+        a->lease.lose();
+        b->lease.take();
+        a->engine.role_changed();
+        b->engine.role_changed();
+    };
+    world.may_act = [&] { return handed_over ? b->lease.may_act() : a->lease.may_act(); };
+    world.before_step = [&, step_number = step_number, after = after](const recovery::Step&) {
+        if (!handed_over && !after && ++steps == step_number) {
+            hand_over();
+            return false;
+        }
+        return true;
+    };
+    world.after_step = [&, step_number = step_number, after = after](const recovery::Step&) {
+        if (!handed_over && after && ++steps == step_number) {
+            hand_over();
+        }
+    };
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] { return recovered(handed_over ? *b : *a); }));
+    EXPECT_EQ(world.writable().size(), 1U);
+    const auto successor = InstanceId(world.writable().front(), 3306);
+    for (const auto* name : {"r1", "r2", "r3"}) {
+        if (name != successor.host) {
+            EXPECT_EQ(world.at(name).source, successor) << name;
+            EXPECT_TRUE(world.at(name).receiver_on) << name;
+        }
+        EXPECT_EQ(world.at(name).executed[world.at("p").uuid], 5U) << name;
+    }
+    const auto& node = handed_over ? *b : *a;
+    EXPECT_EQ(node.engine.view()->recoveries.size(), 1U) << "one coherent story";
+    EXPECT_EQ(node.engine.view()->recoveries.front()->record.successor, successor);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    AtEachStep, TakeOver, testing::Combine(testing::Range(1, 9), testing::Bool())
+);
+
+}  // namespace baton::control
