@@ -635,14 +635,6 @@ std::vector<Option> observation_options() {
             any_text
         ),
         text_option(
-            "discovery.promotion_rule_query",
-            BATON_TEXT(discovery.promotion_rule_query),
-            "",
-            "SQL that gives one value",
-            "Gives prefer, neutral, prefer_not or must_not.",
-            any_text
-        ),
-        text_option(
             "detection.mode",
             BATON_TEXT(detection.mode),
             "active",

@@ -56,7 +56,7 @@ struct Config {
         std::int64_t connect_threads = 0;
         std::vector<std::string> ignore_hosts;
         std::string cluster_alias_query, data_center_query, region_query, environment_query,
-            instance_alias_query, promotion_rule_query;
+            instance_alias_query;
     } discovery;
 
     struct Detection {
