@@ -508,7 +508,7 @@ Task<Result<recovery::Record>> Engine::Impl::recover(
                 *finding,
                 *topology,
                 settings.recovery,
-                history_of(*cluster, finding->recovery),
+                history_of(*cluster, finding->recovery, finding->subject),
                 std::make_optional(order)
             );
             if (const auto* refusal = std::get_if<recovery::Refusal>(&decision)) {

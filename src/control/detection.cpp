@@ -187,7 +187,7 @@ void Engine::Impl::ask(const analysis::Finding& finding) {
 }
 
 recovery::History Engine::Impl::history_of(
-    const topology::Cluster& cluster, analysis::RecoveryKind kind
+    const topology::Cluster& cluster, analysis::RecoveryKind kind, const InstanceId& subject
 ) const {
     recovery::History history;
     history.globally_disabled = state.recoveries_disabled;
@@ -204,6 +204,17 @@ recovery::History Engine::Impl::history_of(
             history.since_last_finished =
                 std::chrono::milliseconds(std::max<WallMs>(0, wall() - record.ended_ms));
         }
+    }
+    if (const auto deposed = state.overlay.deposed.find(subject);
+        deposed != state.overlay.deposed.end()) {
+        const auto by = std::find_if(
+            state.recoveries().begin(),
+            state.recoveries().end(),
+            [&](const auto& entry) {
+                return entry.second->record.id == deposed->second.recovery_id;
+            }
+        );
+        history.deposed_by = by == state.recoveries().end() ? nullptr : &by->second->record;
     }
     if (const auto health = cluster_health.find(cluster.id); health != cluster_health.end()) {
         history.healthy_since_last = health->second.longest_after_recovery;
@@ -225,7 +236,7 @@ void Engine::Impl::consider(const analysis::Finding& finding) {
         note_refusal(finding, refusal);
         return;
     }
-    auto history = history_of(*cluster, finding.recovery);
+    auto history = history_of(*cluster, finding.recovery, finding.subject);
     const auto maintenance = state.overlay.maintenances.find(finding.subject);
     history.maintenance =
         maintenance != state.overlay.maintenances.end() && maintenance->second.end_ms > wall();
@@ -254,7 +265,7 @@ void Engine::Impl::note_refusal(
     blocked.reason = refusal.reason;
     blocked.last_ms = wall();
     if (const auto* cluster = topology->cluster_by_id(finding.cluster_id)) {
-        const auto history = history_of(*cluster, finding.recovery);
+        const auto history = history_of(*cluster, finding.recovery, finding.subject);
         const auto* blocking = history.running != nullptr ? history.running : history.last_finished;
         blocked.blocking_recovery = blocking != nullptr ? blocking->number : 0;
     }
@@ -279,7 +290,7 @@ void Engine::Impl::update_forecasts() {
     last_forecast = now();
     std::map<std::string, recovery::Forecast> fresh;
     for (const auto& cluster : topology->clusters()) {
-        auto history = history_of(cluster, analysis::RecoveryKind::dead_primary);
+        auto history = history_of(cluster, analysis::RecoveryKind::dead_primary, cluster.primary);
         fresh[cluster.id] = recovery::forecast(cluster, *topology, settings.recovery, history);
         if (settings.shadow) {
             fresh[cluster.id].blockers.emplace_back(

@@ -101,7 +101,7 @@ struct Engine::Impl {
     void consider(const analysis::Finding& finding);
     void note_refusal(const analysis::Finding& finding, const recovery::Refusal& refusal);
     [[nodiscard]] recovery::History history_of(
-        const topology::Cluster& cluster, analysis::RecoveryKind kind
+        const topology::Cluster& cluster, analysis::RecoveryKind kind, const InstanceId& subject
     ) const;
     [[nodiscard]] const analysis::Finding* finding_of(const InstanceId& id) const;
     void update_forecasts();

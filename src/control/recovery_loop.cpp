@@ -132,8 +132,6 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         record.ended_ms = wall();
         record.total_us =
             std::chrono::duration_cast<std::chrono::microseconds>(now() - begun).count();
-        record.phase =
-            record.state == recovery::State::done ? recovery::Phase::finished : record.phase;
         std::vector<ports::Document> documents;
         const auto deposed = state.overlay.deposed.find(record.failed);
         const bool replaced = record.kind == analysis::RecoveryKind::dead_primary &&
@@ -202,11 +200,12 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
     const auto round_begun = now();
     auto decision = recovery::next(record, *topology, settings.recovery);
     if (const auto* finish = std::get_if<recovery::Finish>(&decision)) {
-        record.state = finish->state;
-        record.outcome = finish->outcome;
+        record = recovery::conclude(std::move(record), *finish);
         co_return true;
     }
     const auto stage = std::get<recovery::Stage>(decision);
+    // The choice is journaled before it is acted on, so that a successor cannot choose otherwise.
+    record = recovery::before(std::move(record), stage);
     const auto epoch = lease.status().epoch;
     log::info("recovery {}: {}", record.number, stage.intent);
 
@@ -346,12 +345,18 @@ void Engine::Impl::on_promoted(
     const recovery::Record& record, std::vector<ports::Document>& documents
 ) {
     topology::Deposed deposed;
-    deposed.uuid = record.failed_uuid;
     deposed.cluster_id = record.cluster_id;
     deposed.recovery_id = record.id;
     deposed.successor = record.successor;
     deposed.since_ms = wall();
-    documents.push_back(state.put_deposed(record.failed, &deposed));
+    auto replaced = record.displaced;  // promoted by this recovery as well, and gone again
+    replaced[record.failed] = record.failed_uuid;
+    for (const auto& [id, uuid] : replaced) {
+        if (id != record.successor) {
+            deposed.uuid = uuid;
+            documents.push_back(state.put_deposed(id, &deposed));
+        }
+    }
     // A server that is primary again is not deposed any more.
     if (state.overlay.deposed.contains(record.successor)) {
         documents.push_back(state.put_deposed(record.successor, nullptr));
@@ -375,7 +380,7 @@ void Engine::Impl::on_finished(
         if (known != state.overlay.deposed.end()) {
             auto deposed = known->second;
             deposed.contained = true;
-            deposed.classification = record.loss;
+            deposed.classification = record.classification;
             documents.push_back(state.put_deposed(record.failed, &deposed));
             builder.set_overlay(state.overlay);
         }
