@@ -614,6 +614,8 @@ Choice Chooser::run() {
 
 }  // namespace
 
+Choice choose(const Question& question) { return Chooser(question).run(); }
+
 std::vector<const Instance*> followers(const Record& record, const Topology& topology) {
     std::vector<InstanceId> ids = record.replicas;
     const auto add_replicas = [&](const InstanceId& source) {
