@@ -141,18 +141,14 @@ std::string change_source(
     return fmt::format("{} FOR CHANNEL {}", sql, literal(now.name));
 }
 
-std::vector<std::string> make_writable(const Vocabulary& words) {
-    if (words.has_super_read_only) {
-        return {"SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0"};
-    }
-    return {"SET GLOBAL read_only=0"};
+std::string make_writable(const Vocabulary& /*words*/) {
+    // Where there is super_read_only this switches it off as well.
+    return "SET GLOBAL read_only=0";
 }
 
-std::vector<std::string> make_read_only(const Vocabulary& words) {
-    if (words.has_super_read_only) {
-        return {"SET GLOBAL super_read_only=1"};  // implies read_only
-    }
-    return {"SET GLOBAL read_only=1"};
+std::string make_read_only(const Vocabulary& words) {
+    // super_read_only switches read_only on as well.
+    return words.has_super_read_only ? "SET GLOBAL super_read_only=1" : "SET GLOBAL read_only=1";
 }
 
 std::optional<std::string> semi_sync_source(const Vocabulary& words, bool on) {
@@ -179,6 +175,10 @@ std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on) {
 
 std::string take_lock(std::string_view name, unsigned wait_seconds) {
     return fmt::format("SELECT GET_LOCK({},{})", literal(name), wait_seconds);
+}
+
+std::string and_take_lock(std::string_view name) {
+    return fmt::format(",@baton_lock=GET_LOCK({},0)", literal(name));
 }
 
 std::string lock_holder(std::string_view name) {

@@ -30,13 +30,14 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
     }
     const std::shared_ptr<Target> target = slot;  // the map may change while we wait
     const bool wants_lock = step.needs_lock && !lock_name_.empty();
-    if (!target->session.is_open() || (wants_lock && !target->locked)) {
+    const bool usable = co_await target->session.is_usable();
+    if (!usable || (wants_lock && !target->prepared)) {
         std::string lock = wants_lock ? lock_name_ : std::string{};
         const Result<void> opened = co_await target->session.open(std::move(lock), deadline);
         if (!opened) {
             co_return opened.error();
         }
-        target->locked = wants_lock;
+        target->prepared = wants_lock;
     }
     const std::string& uuid = target->session.identity().uuid;
     if (!step.expected_uuid.empty() && !equal_ignoring_case(step.expected_uuid, uuid)) {

@@ -19,8 +19,8 @@ struct Target {
     Target(Common& common, const InstanceId& id) : session(common, id) {}
 
     Session session;
-    Background stop;  // STOP of the receiver that has not been answered yet
-    bool locked = false;
+    Background stop;        // STOP of the receiver that has not been answered yet
+    bool prepared = false;  // the lock was taken, or the server has none to give
 };
 
 using StepResult = Result<recovery::StepReport>;

@@ -17,13 +17,27 @@ dialect::ResultRows rows_of(mysql::ResultSet set) {
     return dialect::ResultRows(std::move(set.columns), std::move(set.rows));
 }
 
+/// Held by the second session. Whoever takes the lock ends its holder too.
+std::string second_lock(const std::string& name) {
+    return name + ".second";
+}
+
 Task<void> run_background(Background statement, std::string sql) {
-    statement->sent = std::chrono::steady_clock::now();
     const Deadline deadline = statement->sent + background_limit;
-    mysql::Reply reply = co_await statement->connection.query(std::move(sql), deadline);
+    mysql::Reply reply = co_await statement->connection->query(std::move(sql), deadline);
     statement->error = std::move(reply.error);
-    statement->connection.drop();
     statement->ended.set();
+}
+
+/// Its answer is nobody's concern when this node may not act any more.
+Task<void> leave_when_deposed(Common* common, Background statement) {
+    while (!statement->done()) {
+        if (!common->may_act()) {
+            statement->connection->drop();
+            co_return;
+        }
+        co_await statement->ended.wait(common->now() + 100ms);
+    }
 }
 
 }  // namespace
@@ -96,6 +110,7 @@ Error Session::explain(const Error& error, std::string_view what) const {
 }
 
 Task<Result<void>> Session::open(std::string lock_name, Deadline deadline) {
+    close();
     mysql::ConnectOptions options = connect_options(common_.options, id_);
     options.multi_statements = false;
     options.init_sql = dialect::session_sql(session_idle_limit, Duration::zero());
@@ -106,17 +121,37 @@ Task<Result<void>> Session::open(std::string lock_name, Deadline deadline) {
     }
     Result<dialect::ResultRows> variables = co_await ask(dialect::variables_sql(), deadline);
     if (!variables) {
+        connection_.drop();
         co_return variables.error();
     }
     statics_ = dialect::read_variables(*variables);
     if (lock_name.empty()) {
         co_return Result<void>();
     }
-    Result<void> locked = co_await take_lock(std::move(lock_name), deadline);
-    if (!locked) {
+    Result<void> taken = co_await take_lock(std::move(lock_name), deadline);
+    if (!taken) {
         connection_.drop();
     }
-    co_return locked;
+    co_return taken;
+}
+
+void Session::close() {
+    connection_.drop();
+    if (second_ != nullptr && (last_ == nullptr || last_->done())) {
+        second_->drop();  // else the statement in it goes on, see run_background()
+    }
+    second_.reset();
+    last_.reset();
+    locked_ = false;
+}
+
+Task<bool> Session::is_usable() {
+    if (!connection_.is_open()) {
+        co_return false;
+    }
+    const mysql::IdleEvent event = co_await connection_.idle_event(common_.now());
+    // Unasked data are the last words of a server that ends the session.
+    co_return event == mysql::IdleEvent::quiet;
 }
 
 Task<Result<bool>> Session::try_lock(std::string name, unsigned seconds, Deadline deadline) {
@@ -127,27 +162,36 @@ Task<Result<bool>> Session::try_lock(std::string name, unsigned seconds, Deadlin
     co_return answer->at(0, 0) == "1";
 }
 
+Task<Result<void>> Session::end_older_holder(std::string name, Deadline deadline) {
+    Result<dialect::ResultRows> holder = co_await ask(dialect::lock_holder(name), deadline);
+    if (!holder) {
+        co_return holder.error();
+    }
+    const std::uint64_t session = dialect::number_or(holder->at(0, 0), 0);
+    if (session == 0) {
+        co_return Result<void>();
+    }
+    log::info("{}: ends session {}, which holds {}", id_.text(), session, name);
+    const Result<void> killed = co_await change(dialect::kill_connection(session), deadline);
+    if (!killed && killed.error().mysql_errno != dialect::no_such_thread) {
+        co_return killed.error();
+    }
+    co_return Result<void>();
+}
+
 Task<Result<void>> Session::take_lock(std::string name, Deadline deadline) {
     constexpr int attempts = 3;
-    Result<bool> taken = co_await try_lock(name, 0, deadline);
+    const bool again = lock_ == name;  // it was ours and got lost: now it may be a successor's
+    Result<bool> taken = co_await try_lock(name, again ? 1 : 0, deadline);
     if (!taken && taken.error().code == Errc::server_error) {
         // Galera in strict mode forbids locks; the lease guards the step, alone.
         log::warning("{}: no lock, guarded by the lease alone: {}", id_.text(), taken.error().what);
         co_return Result<void>();
     }
-    for (int attempt = 0; attempt < attempts && taken && !*taken; ++attempt) {
-        Result<dialect::ResultRows> holder = co_await ask(dialect::lock_holder(name), deadline);
-        if (!holder) {
-            co_return holder.error();
-        }
-        const std::uint64_t session = dialect::number_or(holder->at(0, 0), 0);
-        if (session != 0) {
-            log::info("{}: ends session {}, which holds {}", id_.text(), session, name);
-            const Result<void> killed =
-                co_await change(dialect::kill_connection(session), deadline);
-            if (!killed && killed.error().mysql_errno != dialect::no_such_thread) {
-                co_return killed.error();
-            }
+    for (int attempt = 0; attempt < attempts && !again && taken && !*taken; ++attempt) {
+        const Result<void> ended = co_await end_older_holder(name, deadline);
+        if (!ended) {
+            co_return ended.error();
         }
         taken = co_await try_lock(name, 1, deadline);
     }
@@ -159,6 +203,14 @@ Task<Result<void>> Session::take_lock(std::string name, Deadline deadline) {
             Errc::conflict, fmt::format("{}: another session keeps the lock {}", id_.text(), name)
         );
     }
+    if (!again) {
+        const Result<void> ended = co_await end_older_holder(second_lock(name), deadline);
+        if (!ended) {
+            co_return ended.error();
+        }
+    }
+    lock_ = std::move(name);
+    locked_ = true;
     co_return Result<void>();
 }
 
@@ -188,22 +240,43 @@ Task<Result<void>> Session::change(std::string sql, Deadline deadline) {
 }
 
 Task<Result<Background>> Session::change_in_background(std::string sql, Deadline connect_deadline) {
-    auto statement = std::make_shared<BackgroundStatement>(common_);
-    mysql::ConnectOptions options = connect_options(common_.options, id_);
-    options.multi_statements = false;
-    options.init_sql = dialect::session_sql(background_limit, Duration::zero());
-    const Result<void> connected =
-        co_await statement->connection.connect(std::move(options), connect_deadline, false);
-    if (!connected) {
-        co_return explain(connected.error(), "connect");
+    bool ready = second_ != nullptr && second_->is_open() && (last_ == nullptr || last_->done());
+    if (ready) {
+        const mysql::IdleEvent event = co_await second_->idle_event(common_.now());
+        ready = event == mysql::IdleEvent::quiet;
+    }
+    if (!ready) {
+        auto fresh = std::make_shared<mysql::Connection>(common_.executor, common_.connector);
+        mysql::ConnectOptions options = connect_options(common_.options, id_);
+        options.multi_statements = false;
+        options.init_sql = dialect::session_sql(background_limit, Duration::zero());
+        if (locked_) {
+            // Not needed to go on, but to be found by a successor; so nobody waits for it.
+            options.init_sql += dialect::and_take_lock(second_lock(lock_));
+        }
+        const Result<void> connected =
+            co_await fresh->connect(std::move(options), connect_deadline, false);
+        if (!connected) {
+            co_return explain(connected.error(), "connect");
+        }
+        second_ = std::move(fresh);
+    }
+    // Connecting takes time, in which a successor may have ended our session and not seen this one.
+    const bool ours = co_await is_usable();
+    if (!ours) {
+        co_return fail(Errc::unreachable, fmt::format("{}: the session is lost", id_.text()));
     }
     if (!common_.may_act()) {
         co_return fail(
             Errc::not_leader, fmt::format("{}: this node may not act any more", id_.text())
         );
     }
+    auto statement = std::make_shared<BackgroundStatement>(common_, second_);
+    last_ = statement;
+    statement->sent = common_.now();
     std::string name = fmt::format("{}: {}", id_.text(), sql);
-    common_.background.spawn(std::move(name), run_background(statement, std::move(sql)));
+    common_.background.spawn(name, run_background(statement, std::move(sql)));
+    common_.background.spawn(std::move(name), leave_when_deposed(&common_, statement));
     co_return statement;
 }
 
@@ -215,24 +288,31 @@ Task<Result<Look>> Session::look(Deadline deadline) {
         co_return status.error();
     }
     look.channels = replication_.channels(*status);
-    Result<dialect::ResultRows> positions =
-        co_await ask(dialect::executed_positions(words()), deadline);
-    if (!positions) {
-        co_return positions.error();
-    }
     const auto flavour = words().mariadb() ? gtid::Flavour::mariadb : gtid::Flavour::mysql;
-    auto applied = gtid::GtidSet::parse(positions->at(0, 0), flavour);
+    std::string executed, logged;
+    if (!words().mariadb() && !status->rows.empty() && status->find("Executed_Gtid_Set")) {
+        executed = status->text(0, "Executed_Gtid_Set");
+    } else {
+        Result<dialect::ResultRows> positions =
+            co_await ask(dialect::executed_positions(words()), deadline);
+        if (!positions) {
+            co_return positions.error();
+        }
+        executed = positions->at(0, 0);
+        logged = positions->at(0, 1);
+    }
+    auto applied = gtid::GtidSet::parse(executed, flavour);
     if (!applied) {
         co_return explain(applied.error(), "executed transactions");
     }
     look.applied = *applied;
     look.executed = *applied;
     if (words().mariadb()) {
-        auto logged = gtid::GtidSet::parse(positions->at(0, 1), flavour);
-        if (!logged) {
-            co_return explain(logged.error(), "logged transactions");
+        auto in_log = gtid::GtidSet::parse(logged, flavour);
+        if (!in_log) {
+            co_return explain(in_log.error(), "logged transactions");
         }
-        look.executed = applied->united(*logged);
+        look.executed = applied->united(*in_log);
     }
     co_return look;
 }

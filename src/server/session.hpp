@@ -2,8 +2,9 @@
 #pragma once
 
 // A session that may change a server: it holds the cluster's lock on it, and asks may_act() before
-// each statement that changes something. A lost session is not replaced behind the caller's back: a
-// daemon that was paused must not come back with a new one and carry on.
+// each statement that changes something. Its first opening ends the sessions of an older holder; a
+// later one, after it was lost, ends nobody's: a daemon that was paused must not come back and
+// carry on in the middle of what its successor does.
 
 #include "common.hpp"
 
@@ -22,14 +23,14 @@
 
 namespace baton::server {
 
-/// A statement sent on a session of its own, because nobody knows how long the server takes for it.
-/// It lives in Common::background until it is answered.
+/// A statement sent on a second session, because nobody knows how long the server takes for it. It
+/// lives in Common::background until it is answered, or until this node may not act any more.
 class BackgroundStatement {
 public:
-    explicit BackgroundStatement(Common& common)
-        : connection(common.executor, common.connector), ended(common.executor) {}
+    BackgroundStatement(Common& common, std::shared_ptr<mysql::Connection> used)
+        : connection(std::move(used)), ended(common.executor) {}
 
-    mysql::Connection connection;
+    std::shared_ptr<mysql::Connection> connection;
     Event ended;
     std::optional<Error> error;  // when ended
     TimePoint sent{};
@@ -62,19 +63,24 @@ class Session {
 public:
     Session(Common& common, InstanceId id);
 
-    /// Connects, learns the words, takes the lock ("" = none). Kills the session of an older
-    /// holder. Errors: as connect; not_leader; conflict (the lock stays with somebody else).
+    /// Connects, learns the words, takes the lock ("" = none). The first time it ends the sessions
+    /// of an older holder. Errors: as connect; not_leader; conflict (the lock stays with somebody
+    /// else).
     Task<Result<void>> open(std::string lock_name, Deadline deadline);
 
-    void close() { connection_.drop(); }
+    void close();
 
-    [[nodiscard]] bool is_open() const { return connection_.is_open(); }
+    /// False also when the server has ended the session since it was used last.
+    Task<bool> is_usable();
+
+    [[nodiscard]] bool is_locked() const { return locked_; }
 
     /// A question; changes nothing.
     Task<Result<dialect::ResultRows>> ask(std::string sql, Deadline deadline);
     /// A statement that changes the server: may_act() is asked right before.
     Task<Result<void>> change(std::string sql, Deadline deadline);
-    /// The same on a session of its own; returns when the statement is on its way.
+    /// The same on a second session, which is opened when there is none or it is busy; returns when
+    /// the statement is on its way.
     Task<Result<Background>> change_in_background(std::string sql, Deadline connect_deadline);
 
     Task<Result<Look>> look(Deadline deadline);
@@ -94,11 +100,16 @@ public:
 
 private:
     Task<Result<void>> take_lock(std::string name, Deadline deadline);
+    Task<Result<void>> end_older_holder(std::string name, Deadline deadline);
     Task<Result<bool>> try_lock(std::string name, unsigned seconds, Deadline deadline);
 
     Common& common_;
     InstanceId id_;
     mysql::Connection connection_;
+    std::shared_ptr<mysql::Connection> second_;  // null, or of the last background statement
+    Background last_;                            // on second_
+    std::string lock_;                           // held, or was held when the session was lost
+    bool locked_ = false;
     dialect::Statics statics_;
     dialect::ReplicationRows replication_;
 };

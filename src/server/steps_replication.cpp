@@ -17,7 +17,7 @@ using topology::ThreadState;
 
 namespace {
 
-constexpr Duration stop_patience = 200ms;
+constexpr Duration stop_patience = 100ms;
 /// STOP has set the receiver's abort flag well before this, once the server says that it is at it.
 constexpr Duration certain_after = 100ms;
 constexpr Duration poll_pause = 20ms;
@@ -157,7 +157,7 @@ Task<Result<bool>> quiesce(
             sent = false;  // ended, and it runs again: somebody has started it
         } else if (stop != nullptr && !until_ended && session.common().now() - stop->sent >= certain_after) {
             Result<bool> stopping =
-                co_await is_stopping(target, stop->connection.connection_id(), deadline);
+                co_await is_stopping(target, stop->connection->connection_id(), deadline);
             if (!stopping) {
                 co_return stopping.error();
             }
@@ -342,11 +342,11 @@ Task<StepResult> start_replication(std::shared_ptr<Target> target, Step step, De
         }
         // Drained by file and position, now or by a predecessor.
         if (!channel.uses_gtid() || channel.applier == ThreadState::stopped) {
-            look = co_await session.look(deadline);
-            if (!look) {
-                co_return look.error();
+            Result<Look> drained_look = co_await session.look(deadline);
+            if (!drained_look) {
+                co_return drained_look.error();
             }
-            state = look->channel(step.channel);
+            state = drained_look->channel(step.channel);
             if (state != nullptr && !state->uses_gtid() && channel.uses_gtid()) {
                 const Result<void> stopped = co_await session.change(
                     dialect::stop_replication(session.words(), Threads::both, step.channel),
@@ -593,11 +593,11 @@ Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline dea
     const TimePoint asked = session.common().now();
     recovery::StepReport report;
     for (;;) {  // until the deadline
-        look = co_await session.look(deadline);
-        if (!look) {
-            co_return look.error();
+        Result<Look> after = co_await session.look(deadline);
+        if (!after) {
+            co_return after.error();
         }
-        channel = look->channel(step.channel);
+        channel = after->channel(step.channel);
         if (channel == nullptr) {
             co_return no_channel(session, step.channel);
         }

@@ -18,18 +18,6 @@ using topology::ThreadState;
 
 namespace {
 
-Task<Result<void>> change_all(
-    std::shared_ptr<Target> target, std::vector<std::string> statements, Deadline deadline
-) {
-    for (std::string& sql : statements) {
-        const Result<void> done = co_await target->session.change(std::move(sql), deadline);
-        if (!done) {
-            co_return done.error();
-        }
-    }
-    co_return Result<void>();
-}
-
 Task<Result<bool>> is_read_only(std::shared_ptr<Target> target, Deadline deadline) {
     std::string sql = target->session.words().has_super_read_only
                           ? "SELECT @@global.read_only,@@global.super_read_only"
@@ -48,7 +36,7 @@ Task<void> finish_forgetting(
 ) {
     while (!stop->done()) {
         if (!common->may_act()) {
-            stop->connection.drop();
+            stop->connection->drop();
             co_return;
         }
         co_await stop->ended.wait(common->now() + 200ms);
@@ -215,7 +203,7 @@ Task<StepResult> promote(std::shared_ptr<Target> target, Step step, Deadline dea
         }
     }
     const Result<void> writable =
-        co_await change_all(target, dialect::make_writable(session.words()), deadline);
+        co_await session.change(dialect::make_writable(session.words()), deadline);
     if (!writable) {
         co_return writable.error();
     }
@@ -244,8 +232,9 @@ Task<StepResult> promote(std::shared_ptr<Target> target, Step step, Deadline dea
 }
 
 Task<StepResult> set_writable(std::shared_ptr<Target> target, Step /*step*/, Deadline deadline) {
+    Session& session = target->session;
     const Result<void> done =
-        co_await change_all(target, dialect::make_writable(target->session.words()), deadline);
+        co_await session.change(dialect::make_writable(session.words()), deadline);
     if (!done) {
         co_return done.error();
     }
@@ -302,8 +291,8 @@ Task<StepResult> set_read_only(std::shared_ptr<Target> target, Step step, Deadli
     // On a session of its own: the server lets it wait for commits in progress, for instance those
     // that wait for an acknowledgement of a semi-sync replica which will never come. Ending these
     // sessions ends the waiting, and their clients do not get an "ok" for what may be lost.
-    std::vector<std::string> statements = dialect::make_read_only(session.words());
-    Result<Background> sent = co_await session.change_in_background(statements.front(), deadline);
+    std::string sql = dialect::make_read_only(session.words());
+    Result<Background> sent = co_await session.change_in_background(std::move(sql), deadline);
     if (!sent) {
         co_return sent.error();
     }
@@ -320,7 +309,7 @@ Task<StepResult> set_read_only(std::shared_ptr<Target> target, Step step, Deadli
     }
     const bool ended = co_await setting->ended.wait(deadline);
     if (!ended) {
-        setting->connection.drop();
+        setting->connection->drop();
         co_return fail(
             Errc::timeout,
             fmt::format("{}: SET GLOBAL read_only waits for commits or locks", session.id().text())

@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace baton::dialect {
 
@@ -67,9 +66,10 @@ std::string change_source(
 /// True when change_source() needs the applier stopped.
 bool change_needs_applier_stopped(const Vocabulary& words, const topology::Channel& now);
 
-/// In the order to be sent.
-std::vector<std::string> make_writable(const Vocabulary& words);
-std::vector<std::string> make_read_only(const Vocabulary& words);
+/// One statement for both variables where there are two: read_only off switches super_read_only
+/// off, super_read_only on switches read_only on (MySQL 8.4 manual, "super_read_only").
+std::string make_writable(const Vocabulary& words);
+std::string make_read_only(const Vocabulary& words);
 
 /// nullopt where there is no such plugin.
 std::optional<std::string> semi_sync_source(const Vocabulary& words, bool on);
@@ -77,6 +77,8 @@ std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on);
 
 /// 1 = taken (or held already by this session), 0 = another session has it.
 std::string take_lock(std::string_view name, unsigned wait_seconds);
+/// To be appended to session_sql(): takes the lock if it is free.
+std::string and_take_lock(std::string_view name);
 /// Connection id of the holder, NULL = free.
 std::string lock_holder(std::string_view name);
 std::string release_lock(std::string_view name);

@@ -85,12 +85,9 @@ TEST(ChangeSource, AFormerMariadbPrimaryStartsFromItsOwnTransactions) {
 }
 
 TEST(ReadOnly, UsesSuperReadOnlyWhereThereIs) {
-    EXPECT_EQ(
-        make_writable(mysql9()),
-        (std::vector<std::string>{"SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0"})
-    );
-    EXPECT_EQ(make_read_only(mysql9()), std::vector<std::string>{"SET GLOBAL super_read_only=1"});
-    EXPECT_EQ(make_read_only(mariadb()), std::vector<std::string>{"SET GLOBAL read_only=1"});
+    EXPECT_EQ(make_writable(mysql9()), "SET GLOBAL read_only=0");
+    EXPECT_EQ(make_read_only(mysql9()), "SET GLOBAL super_read_only=1");
+    EXPECT_EQ(make_read_only(mariadb()), "SET GLOBAL read_only=1");
 }
 
 TEST(SemiSync, UsesTheNamesOfTheInstalledPlugin) {
