@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "can_replicate.hpp"
+
+#include "baton/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace baton::api {
+
+namespace {
+
+/// "8.0" of "8.0.36-log" as 8000; 0 when it cannot be read.
+unsigned major_version(const std::string& version) {
+    unsigned first = 0;
+    unsigned second = 0;
+    const auto* const end = version.data() + version.size();
+    const auto [dot, error] = std::from_chars(version.data(), end, first);
+    if (error != std::errc{} || dot == end || *dot != '.') {
+        return first * 1000;
+    }
+    std::from_chars(dot + 1, end, second);  // stays 0 when there is no number
+    return first * 1000 + second;
+}
+
+/// STATEMENT < MIXED < ROW: a replica that logs can turn statements into rows, not back.
+int format_rank(const std::string& format) {
+    if (equal_ignoring_case(format, "STATEMENT")) {
+        return 1;
+    }
+    if (equal_ignoring_case(format, "MIXED")) {
+        return 2;
+    }
+    return equal_ignoring_case(format, "ROW") ? 3 : 0;
+}
+
+std::uint64_t delay_of(const topology::Instance& instance) {
+    return instance.channel() == nullptr ? 0 : instance.channel()->delay_seconds;
+}
+
+}  // namespace
+
+std::string why_cannot_replicate(
+    const topology::Instance& replica,
+    const topology::Instance& source,
+    std::int64_t reasonable_lag_seconds
+) {
+    const auto& below = replica.state.identity;
+    const auto& above = source.state.identity;
+    const auto names = [&](std::string_view format) {
+        return fmt::format(fmt::runtime(format), replica.id.text(), source.id.text());
+    };
+    if (replica.id == source.id) {
+        return names("instance cannot replicate itself: {}");
+    }
+    if (!above.log_bin) {
+        return names("instance {0} cannot replicate from {1}: {1} has no binary log");
+    }
+    if (source.is_replica() && !above.log_replica_updates) {
+        return names("instance {0} cannot replicate from {1}: {1} does not log what it replicates");
+    }
+    const bool below_mariadb = below.flavor == topology::Flavor::mariadb;
+    const bool above_mariadb = above.flavor == topology::Flavor::mariadb;
+    if (below_mariadb != above_mariadb) {
+        return names("instance {0} cannot replicate from {1}: one is MariaDB, the other is not");
+    }
+    if (major_version(below.version) < major_version(above.version)) {
+        return names("instance {0} cannot replicate from {1}: its version is lower") +
+               fmt::format(" ({} < {})", below.version, above.version);
+    }
+    if (below.log_bin && below.log_replica_updates &&
+        format_rank(below.binlog_format) < format_rank(above.binlog_format)) {
+        return names("instance {0} cannot replicate from {1}: binary log formats do not fit") +
+               fmt::format(" ({} below {})", below.binlog_format, above.binlog_format);
+    }
+    if (below.server_id == above.server_id) {
+        return names("instance {0} cannot replicate from {1}: both have the server id ") +
+               std::to_string(below.server_id);
+    }
+    if (!below.uuid.empty() && below.uuid == above.uuid) {
+        return names("instance {0} cannot replicate from {1}: both have the UUID ") + below.uuid;
+    }
+    const auto delay = static_cast<std::int64_t>(delay_of(source));
+    if (delay_of(source) > delay_of(replica) && delay > reasonable_lag_seconds) {
+        return names("instance {0} cannot replicate from {1}: {1} is delayed on purpose");
+    }
+    return {};
+}
+
+}  // namespace baton::api

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forward.hpp"
+
+#include "reply.hpp"
+
+#include "baton/base/log.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace baton::api {
+
+namespace {
+
+/// How long an answer waits until this node has seen what it changed, so that who asks here next
+/// finds it.
+constexpr Duration catch_up_limit = std::chrono::milliseconds(1000);
+constexpr Duration catch_up_step = std::chrono::milliseconds(20);
+
+http::ClientRequest outgoing(
+    const Call& call,
+    const control::NodeStatus& status,
+    http::Method method,
+    const std::string& target
+) {
+    http::ClientRequest request;
+    request.method = method;
+    auto base = status.active_url;
+    while (base.ends_with('/')) {
+        base.pop_back();
+    }
+    request.url = base + target;
+    constexpr std::array<std::string_view, 3> passed{"Authorization", "Content-Type", "Accept"};
+    for (const auto name : passed) {
+        if (const auto* const value = call.request.headers.find(name)) {
+            request.headers.add(std::string(name), *value);
+        }
+    }
+    const auto& auth = call.options->auth;
+    if (auth.method == AuthOptions::Method::proxy && !call.user.empty()) {
+        request.headers.add(auth.header, call.user);
+    }
+    request.headers.add(std::string(forwarded_by), status.name);
+    request.headers.add(std::string(forwarded_for), call.request.remote_address);
+    request.body = call.request.body;
+    return request;
+}
+
+http::Response taken_over(http::ClientResponse answer) {
+    http::Response response;
+    response.status = answer.status;
+    response.content_type = std::string(answer.headers.get("Content-Type"));
+    constexpr std::array<std::string_view, 3> passed{
+        "X-Baton-Reason", "Retry-After", "WWW-Authenticate"};
+    for (const auto name : passed) {
+        if (const auto* const value = answer.headers.find(name)) {
+            response.headers.add(std::string(name), *value);
+        }
+    }
+    response.body = std::move(answer.body);
+    return response;
+}
+
+}  // namespace
+
+Task<http::Response> forwarded(
+    std::shared_ptr<const Call> call, http::Method method, std::string target, Duration limit
+) {
+    const auto status = call->commands->status();
+    if (call->request.headers.find(forwarded_by) != nullptr) {
+        co_return failure(Error(
+            Errc::not_leader,
+            fmt::format(
+                "{} is not the active node, and the request was passed on once already", status.name
+            )
+        ));
+    }
+    if (status.active_url.empty() || status.active_token == status.token) {
+        co_return failure(Error(
+            Errc::unavailable,
+            "There is no active node at the moment; nothing was changed. Try again"
+        ));
+    }
+    auto request = outgoing(*call, status, method, target);
+    auto answer =
+        co_await call->client->fetch(std::move(request), std::chrono::steady_clock::now() + limit);
+    if (!answer) {
+        const auto& error = answer.error();
+        if (error.code == Errc::timeout) {
+            co_return failure(
+                Errc::timeout,
+                fmt::format(
+                    "The active node {} gave no answer within {} s; it may still do it. It is safe "
+                    "to ask again",
+                    status.active_name,
+                    to_ms(limit) / 1000
+                )
+            );
+        }
+        log::warning(
+            "cannot pass a request on to the active node {}: {}", status.active_name, error.what
+        );
+        co_return failure(Error(
+            Errc::unavailable,
+            fmt::format("The active node {} does not answer: {}", status.active_name, error.what)
+        ));
+    }
+    if (answer->status < 300) {
+        const auto answered = std::chrono::steady_clock::now();
+        while (call->commands->view()->fresh_at < answered &&
+               std::chrono::steady_clock::now() < answered + catch_up_limit) {
+            co_await sleep_for(catch_up_step);
+        }
+    }
+    co_return taken_over(std::move(*answer));
+}
+
+}  // namespace baton::api

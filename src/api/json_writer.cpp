@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "json_writer.hpp"
+
+#include "baton/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace baton::api {
+
+namespace {
+
+void append_escape(std::string& out, unsigned code) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        out += digits[(code >> static_cast<unsigned>(shift)) & 0xFU];
+    }
+}
+
+/// Valid UTF-8 only.
+void append_quoted(std::string& out, std::string_view text) {
+    out += '"';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        switch (c) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            case '<':
+            case '>':
+            case '&':
+            case '\x7f':
+                append_escape(out, static_cast<unsigned char>(c));
+                break;
+            default:
+                if (static_cast<unsigned char>(c) < 0x20) {
+                    append_escape(out, static_cast<unsigned char>(c));
+                } else if (text.substr(i, 3) == "\xe2\x80\xa8" || text.substr(i, 3) == "\xe2\x80\xa9") {
+                    append_escape(out, text[i + 2] == '\xa8' ? 0x2028 : 0x2029);
+                    i += 2;
+                } else {
+                    out += c;
+                }
+        }
+    }
+    out += '"';
+}
+
+}  // namespace
+
+void JsonWriter::separate() {
+    if (after_key_) {
+        after_key_ = false;
+    } else if (!first_) {
+        text_ += ',';
+    }
+    first_ = false;
+}
+
+JsonWriter& JsonWriter::begin_object() {
+    separate();
+    text_ += '{';
+    first_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::end_object() {
+    text_ += '}';
+    first_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::begin_array() {
+    separate();
+    text_ += '[';
+    first_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::end_array() {
+    text_ += ']';
+    first_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) {
+    value(name);
+    text_ += ':';
+    after_key_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::null() {
+    return raw("null");
+}
+
+JsonWriter& JsonWriter::value(std::string_view text) {
+    separate();
+    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x80;
+    });
+    if (ascii) {
+        append_quoted(text_, text);
+    } else {
+        append_quoted(text_, valid_utf8(text));
+    }
+    return *this;
+}
+
+JsonWriter& JsonWriter::value(bool flag) {
+    return raw(flag ? "true" : "false");
+}
+
+JsonWriter& JsonWriter::value(double number) {
+    // JSON knows no infinity.
+    return std::isfinite(number) ? raw(fmt::format("{}", number)) : null();
+}
+
+JsonWriter& JsonWriter::value(std::int64_t number) {
+    return raw(fmt::format_int(number).c_str());
+}
+
+JsonWriter& JsonWriter::value(std::uint64_t number) {
+    return raw(fmt::format_int(number).c_str());
+}
+
+JsonWriter& JsonWriter::value(const std::vector<std::string>& texts) {
+    begin_array();
+    for (const auto& text : texts) {
+        value(text);
+    }
+    return end_array();
+}
+
+JsonWriter& JsonWriter::raw(std::string_view json) {
+    separate();
+    text_ += json;
+    return *this;
+}
+
+}  // namespace baton::api
