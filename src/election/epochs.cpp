@@ -28,7 +28,7 @@ void LeaseMachine::begin_epoch(const Pending& grab, bool held_here, Instant now)
     unknown_grab_.reset();
     void_observation();
     seen_unreleased_.reset();
-    extend(grab.sent, now);
+    extend(grab.sent, grab.jumps, now);
     next_renew_ = grab.sent + policy_.renew_every;
     note(EventKind::became_holder, now, epoch_);
     if (now >= valid_until_) {
@@ -41,8 +41,8 @@ void LeaseMachine::begin_epoch(const Pending& grab, bool held_here, Instant now)
     }
 }
 
-void LeaseMachine::extend(Instant sent, Instant now) {
-    if (sent < credit_from_) {
+void LeaseMachine::extend(Instant sent, std::uint64_t jumps, Instant now) {
+    if (jumps != jumps_) {
         return;  // the machine was frozen in between for an unknown time
     }
     const auto from = mutated(Mutant::validity_from_answer) ? now : sent;
@@ -90,7 +90,7 @@ bool LeaseMachine::adopt_late_grab(const LeaseRow& row, Instant now) {
         return false;
     }
     if (mutated(Mutant::adopt_own_row)) {
-        begin_epoch(Pending{Do::grab, now, row.epoch, row.duration_ms}, false, now);
+        begin_epoch(Pending{Do::grab, now, row.epoch, row.duration_ms, jumps_}, false, now);
         return true;
     }
     if (!unknown_grab_ || unknown_grab_->epoch != row.epoch || row.epoch <= banned_) {
@@ -101,7 +101,7 @@ bool LeaseMachine::adopt_late_grab(const LeaseRow& row, Instant now) {
     if (mutated(Mutant::late_grab_from_now)) {
         grab.sent = now;
     }
-    const bool in_time = grab.sent >= credit_from_ &&
+    const bool in_time = grab.jumps == jumps_ &&
                          now < grab.sent + holder_span(policy_, milliseconds{grab.duration_ms});
     if (in_time) {
         begin_epoch(grab, false, now);

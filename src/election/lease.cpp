@@ -166,7 +166,7 @@ Action LeaseMachine::issue(Do what, Instant now) {
         case Do::stop:
             break;
     }
-    pending_ = Pending{what, now, action.epoch, action.duration_ms};
+    pending_ = Pending{what, now, action.epoch, action.duration_ms, jumps_};
     return action;
 }
 
@@ -210,7 +210,7 @@ void LeaseMachine::check_clocks(const Clocks& now) {
                 )
             );
             if (!mutated(Mutant::credit_over_freeze)) {
-                credit_from_ = now.boot;
+                ++jumps_;
             }
             unknown_grab_.reset();
             valid_until_ = std::min(valid_until_, now.boot);
@@ -294,7 +294,7 @@ void LeaseMachine::after_write(const Pending& done, std::uint64_t rows, Instant 
                 return;
             }
             held_here_ = true;
-            extend(done.sent, now);
+            extend(done.sent, done.jumps, now);
             return;
         case Do::release:
             failures_ = 0;
@@ -437,7 +437,7 @@ void LeaseMachine::on_fenced_write(const Fence& fence, bool matched, const Clock
         end_epoch(EventKind::lost, "a fenced write found another holder", now.boot);
         return;
     }
-    extend(fence.sent_at, now.boot);
+    extend(fence.sent_at, fence.jumps, now.boot);
 }
 
 void LeaseMachine::look_soon(const Clocks& now) {
@@ -492,7 +492,15 @@ Instant LeaseMachine::valid_until() const {
 }
 
 LeaseView LeaseMachine::view() const {
-    return LeaseView{.epoch = epoch_, .holder = options_.token, .valid_until = valid_until()};
+    LeaseView view;
+    view.epoch = epoch_;
+    view.holder = options_.token;
+    view.valid_until = valid_until_;
+    view.jumps = jumps_;
+    if (clocks_) {
+        view.wall_ahead = clocks_->wall - clocks_->boot.time_since_epoch();
+    }
+    return view;
 }
 
 std::uint64_t LeaseMachine::epoch_high() const {

@@ -113,11 +113,13 @@ bool LeaseRunner::may_act() const {
     if (halted_.load(std::memory_order_acquire)) {
         return false;
     }
+    // Offset, end, clocks, in this order: to an old offset a freeze shows in the clocks, and with a
+    // new one comes the end that the machine drew from the freeze.
+    const auto offset = wall_offset_ns_.load(std::memory_order_acquire);
     const auto until = valid_until_ns_.load(std::memory_order_acquire);
     const auto now = read_clocks();
     // A machine that was frozen without its boot clock counting has a wall clock that ran ahead.
-    const auto drift = (now.wall - now.boot.time_since_epoch()).count() -
-                       wall_offset_ns_.load(std::memory_order_relaxed);
+    const auto drift = (now.wall - now.boot.time_since_epoch()).count() - offset;
     const auto allowed = std::chrono::nanoseconds(options_.policy.margin).count();
     return now.boot.time_since_epoch().count() < until && drift <= allowed;
 }
@@ -432,7 +434,6 @@ void LeaseRunner::succeeded() {
 void LeaseRunner::publish() {
     const auto view = machine_->view();
     const auto events = machine_->take_events();
-    const auto now = read_clocks();
     {
         const std::lock_guard lock(mutex_);
         view_ = view;
@@ -445,19 +446,18 @@ void LeaseRunner::publish() {
             told_.epoch = row ? row->epoch : machine_->epoch_high();
             told_.holder_token = row && !row->released ? row->holder : std::string();
         }
-        wall_offset_ns_.store(
-            (now.wall - now.boot.time_since_epoch()).count(), std::memory_order_relaxed
-        );
+        // Not the offset of now: a freeze since the machine compared its clocks must still show.
         valid_until_ns_.store(
             view.valid_until.time_since_epoch().count(), std::memory_order_release
         );
+        wall_offset_ns_.store(view.wall_ahead.count(), std::memory_order_release);
     }
     state_changed_.notify_all();
     epoch_file_->keep(machine_->epoch_high());
     for (const auto& event : events) {
         tell(event);
     }
-    const bool acting = view.may_act(now.boot);
+    const bool acting = view.may_act(boot_now());
     const auto ended = acting_epoch_;
     if (acting == acting_ && (!acting || view.epoch == ended)) {
         return;

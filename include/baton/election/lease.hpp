@@ -18,13 +18,12 @@
 //       publish(machine.view(), machine.take_events());
 //       if (action.what == Do::stop) { break; }
 //       if (action.what == Do::wait) {
-//           mailbox.wait_until(action.until);    // posts: look_soon, request_release,
-//           steps_stopped, continue;                            //        on_fenced_write,
-//           on_connection_lost
+//           mailbox.wait_until(action.until);  // and post look_soon, request_release, ...
+//           continue;
 //       }
-//       const auto answer = perform(action);      // returns by action.until, or fails with number
-//       0 const Clocks now = read_clocks();         // first the clocks, then the result if
-//       (!answer) { machine.on_error({answer.error().mysql_errno, answer.error().what}, now); }
+//       const auto answer = perform(action);    // returns by action.until, or fails with number 0
+//       const Clocks now = read_clocks();       // first the clocks, then the result
+//       if (!answer) { machine.on_error({answer.error().mysql_errno, answer.error().what}, now); }
 //       else if (action.what == Do::connect) { machine.on_connected(now); }
 //       else if (action.what == Do::look) { machine.on_row(answer->row, answer->identity, now); }
 //       else if (action.what == Do::ask_peers) { machine.on_peers(answer->somebody_holds, now); }
@@ -133,6 +132,7 @@ private:
         Instant sent;
         std::uint64_t epoch = 0;
         std::uint32_t duration_ms = 0;
+        std::uint64_t jumps = 0;
     };
 
     struct Observation {
@@ -170,7 +170,7 @@ private:
     Span draw_delay();
 
     void begin_epoch(const Pending& grab, bool held_here, Instant now);
-    void extend(Instant sent, Instant now);
+    void extend(Instant sent, std::uint64_t jumps, Instant now);
     void end_epoch(EventKind how, std::string why, Instant now);
     void begin_release(Instant now);
     void finish_release(EventKind how, std::string why, Instant now);
@@ -186,7 +186,7 @@ private:
     std::optional<Pending> pending_;
     std::vector<Event> events_;
     std::optional<Clocks> clocks_;
-    Instant credit_from_;  // what was sent before a freeze of the machine extends nothing
+    std::uint64_t jumps_ = 0;  // freezes of the machine noticed; see LeaseView
 
     // connection
     bool connected_ = false;

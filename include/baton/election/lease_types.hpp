@@ -70,6 +70,7 @@ struct Fence {
     std::uint64_t epoch = 0;
     std::string holder;
     Instant sent_at;
+    std::uint64_t jumps = 0;  // of the view it was taken from
 };
 
 /// What the acting threads need of the machine, as a value to hand across threads.
@@ -77,6 +78,12 @@ struct LeaseView {
     std::uint64_t epoch = 0;
     std::string holder;   // token of this process
     Instant valid_until;  // zero: does not hold the lease
+    /// How often the machine was found frozen. What was sent under an older number extends nothing:
+    /// instants before and after a freeze cannot be compared.
+    std::uint64_t jumps = 0;
+    /// Wall clock minus boot clock when the machine last compared them. When it has grown by more
+    /// than the policy's margin, the machine was frozen and does not know yet: do not act.
+    Span wall_ahead{0};
 
     /// Ask right before each step, with a fresh reading of the clock; never keep the answer.
     [[nodiscard]] bool may_act(Instant now) const { return now < valid_until; }
@@ -86,7 +93,7 @@ struct LeaseView {
         if (!may_act(now)) {
             return std::nullopt;
         }
-        return Fence{epoch, holder, now};
+        return Fence{epoch, holder, now, jumps};
     }
 };
 
