@@ -18,6 +18,11 @@ struct Policy {
     std::int64_t lagging_seconds = 10;
     /// A witness answer older than this is asked for again.
     Duration witness_validity = std::chrono::seconds(10);
+    /// A semi-synchronous primary with too few acknowledgers whose binary log does not move for so
+    /// long counts as locked.
+    Duration locked_semi_sync_after = std::chrono::seconds(10);
+    /// More acknowledgers than the primary waits for are a fault too.
+    bool enforce_exact_semi_sync = false;
 };
 
 /// Findings for every server that has or should have replicas, primaries first, then by cluster;
