@@ -39,7 +39,9 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
     }
     const auto since = occasion.history.since_last_finished;
     const auto remedy = ". Acknowledge recovery " + last->id + " or order a recovery to go on now";
-    if (last->state == State::failed) {
+    // One that failed after its promotion counts as a promotion: else primaries that die one after
+    // the other would use up the cluster.
+    if (last->state == State::failed && last->phase < Phase::promoted) {
         const auto wait = occasion.kind == RecoveryKind::contain_deposed
                               ? contain_again_after
                               : occasion.policy.retry_failed_after;
@@ -166,7 +168,38 @@ std::optional<Refusal> held_back(const Occasion& occasion, const Finding* findin
     return too_soon(occasion);
 }
 
-std::optional<Refusal> never_now(const Occasion& occasion) {
+/// A second primary would be the worst of all outcomes.
+std::optional<Refusal> has_a_primary(const Occasion& occasion, const topology::Cluster* cluster) {
+    const auto& deposed = occasion.topology.overlay().deposed;
+    const auto deposed_as = [&](const Instance& instance) -> const topology::Deposed* {
+        const auto found = deposed.find(instance.id);
+        return found != deposed.end() && same_server(instance, found->second.uuid) ? &found->second
+                                                                                   : nullptr;
+    };
+    if (const Instance* subject = occasion.topology.find(occasion.subject)) {
+        if (const auto* fact = deposed_as(*subject)) {
+            return Refusal{
+                Refusal::Kind::unsafe,
+                occasion.subject.text() + " was replaced by " + fact->successor.text() +
+                    " before. Let the replicas that it still has follow " + fact->successor.text()};
+        }
+    }
+    for (const auto& id : cluster != nullptr ? cluster->members : std::vector<InstanceId>{}) {
+        const Instance* member = occasion.topology.find(id);
+        if (id != occasion.subject && member != nullptr && writable(*member) &&
+            !member->is_replica() && deposed_as(*member) == nullptr) {
+            return Refusal{
+                Refusal::Kind::unsafe,
+                id.text() +
+                    " is writable and replicates from nobody: the cluster has a primary. "
+                    "Let the replicas of " +
+                    occasion.subject.text() + " follow it, or make it read-only"};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Refusal> never_now(const Occasion& occasion, const topology::Cluster* cluster) {
     if (const auto* running = occasion.history.running) {
         return Refusal{
             Refusal::Kind::already_running,
@@ -178,7 +211,8 @@ std::optional<Refusal> never_now(const Occasion& occasion) {
             Refusal::Kind::maintenance,
             occasion.subject.text() + " is under maintenance. End the maintenance first"};
     }
-    return std::nullopt;
+    return occasion.kind == RecoveryKind::dead_primary ? has_a_primary(occasion, cluster)
+                                                       : std::nullopt;
 }
 
 Record record_for(
@@ -246,7 +280,7 @@ std::variant<Record, Refusal> begin(
         }
         return Refusal{Refusal::Kind::not_actionable, reason};
     }
-    if (auto refusal = never_now(occasion)) {
+    if (auto refusal = never_now(occasion, cluster)) {
         return *refusal;
     }
     if (!order) {

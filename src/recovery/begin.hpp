@@ -22,7 +22,7 @@ struct Occasion {
 };
 
 /// What even an order does not override.
-std::optional<Refusal> never_now(const Occasion& occasion);
+std::optional<Refusal> never_now(const Occasion& occasion, const topology::Cluster* cluster);
 /// What an order overrides. `finding` may be null (nothing has happened yet).
 std::optional<Refusal> held_back(const Occasion& occasion, const analysis::Finding* finding);
 

@@ -28,7 +28,8 @@ struct Candidate {
     Data data = Data::lacking;
     const Instance* helper = nullptr;
     std::uint64_t missing = 0;
-    InstanceId ahead;  // somebody who has what is missing
+    InstanceId ahead;       // somebody who has what is missing
+    unsigned stranded = 0;  // answering followers that could not follow it
     PromotionRule rule = PromotionRule::neutral;
 
     [[nodiscard]] bool barred() const { return !bar.empty(); }
@@ -70,7 +71,8 @@ private:
     [[nodiscard]] std::string bar(const Candidate& candidate) const;
     [[nodiscard]] std::string place_bar(const topology::Identity& identity) const;
     [[nodiscard]] std::string reservation(const Candidate& candidate) const;
-    [[nodiscard]] std::string newer_than_follower(const Instance& instance) const;
+    [[nodiscard]] std::string newer_than_follower(const Instance& instance, bool answering) const;
+    [[nodiscard]] unsigned stranded_by(const Candidate& candidate) const;
     [[nodiscard]] const Instance* helper_for(const Candidate& candidate) const;
     [[nodiscard]] std::string cannot_help(const Holder& holder, const Candidate& candidate) const;
     void prefer_operators_choice();
@@ -201,21 +203,39 @@ std::string Chooser::bar(const Candidate& candidate) const {
     if (auto reason = cannot_apply(record_, instance)) {
         return *reason;
     }
+    if (!wanted(candidate)) {
+        if (auto reason = set_aside(topology_, instance.id)) {
+            return *reason;
+        }
+        if (auto reason = newer_than_follower(instance, true); !reason.empty()) {
+            return reason;
+        }
+    }
     if (attempts(record_, StepKind::promote, instance.id) >= promotion_tries) {
         return "its promotion failed " + std::to_string(promotion_tries) + " times";
     }
     return place_bar(candidate.identity());
 }
 
-std::string Chooser::newer_than_follower(const Instance& instance) const {
+std::string Chooser::newer_than_follower(const Instance& instance, bool answering) const {
     for (const Instance* follower : followers_) {
-        if (follower != &instance && follower->ever_seen) {
+        if (follower != &instance && follower->ever_seen && follower->reachable() == answering) {
             if (auto reason = cannot_follow(*follower, instance, failed_)) {
                 return follower->id.text() + " could not follow it: " + *reason;
             }
         }
     }
     return {};
+}
+
+unsigned Chooser::stranded_by(const Candidate& candidate) const {
+    const auto cannot = [&](const Holder& holder) {
+        const Instance& other = *holder.instance;
+        return &other != candidate.instance && other.id != record_.failed &&
+               (cannot_follow(other, *candidate.instance, failed_) ||
+                needs_purged(holder.holdings, *candidate.instance));
+    };
+    return static_cast<unsigned>(std::count_if(holders_.begin(), holders_.end(), cannot));
 }
 
 std::string Chooser::reservation(const Candidate& candidate) const {
@@ -228,14 +248,11 @@ std::string Chooser::reservation(const Candidate& candidate) const {
         return "it has errant transactions (" + clipped(candidate.holdings.errant.text(), 120) +
                ")";
     }
-    if (topology_.downtime(instance.id) != nullptr) {
-        return "it is downtimed";
-    }
     if (instance.state.channels.size() > 1) {
         return "it has " + std::to_string(instance.state.channels.size()) +
                " replication channels, which a promotion would end";
     }
-    return newer_than_follower(instance);
+    return newer_than_follower(instance, false);
 }
 
 std::string Chooser::cannot_help(const Holder& holder, const Candidate& candidate) const {
@@ -307,6 +324,7 @@ void Chooser::judge(Candidate& candidate) const {
         return;
     }
     candidate.reservation = reservation(candidate);
+    candidate.stranded = stranded_by(candidate);
     if (candidate.data == Data::lacking) {
         candidate.helper = helper_for(candidate);
         candidate.data = candidate.helper != nullptr ? Data::catchable : Data::lacking;
@@ -344,6 +362,7 @@ auto Chooser::key(const Candidate& candidate) const {
         attempts(record_, StepKind::wait_applied, candidate.instance->id) > 0,
         candidate.instance->id != record_.successor,
         static_cast<int>(candidate.rule),
+        candidate.stranded,
         in_place() && differ(failed_->state.identity.data_center, identity.data_center),
         in_place() && differ(failed_->state.identity.region, identity.region),
         format_order(identity.binlog_format),
@@ -371,6 +390,10 @@ std::string Chooser::behind(const Candidate& winner, const Candidate& loser) con
     if (loser.rule != winner.rule) {
         return "promotion rule " + std::string(to_string(loser.rule)) + " (" + who + ": " +
                std::string(to_string(winner.rule)) + ")";
+    }
+    if (loser.stranded > winner.stranded) {
+        return std::to_string(loser.stranded) + " of the others could not follow it (" + who +
+               ": " + std::to_string(winner.stranded) + ")";
     }
     if (in_place() && differ(failed_->state.identity.data_center, theirs.data_center) &&
         !differ(failed_->state.identity.data_center, ours.data_center)) {
@@ -614,7 +637,9 @@ Choice Chooser::run() {
 
 }  // namespace
 
-Choice choose(const Question& question) { return Chooser(question).run(); }
+Choice choose(const Question& question) {
+    return Chooser(question).run();
+}
 
 std::vector<const Instance*> followers(const Record& record, const Topology& topology) {
     std::vector<InstanceId> ids = record.replicas;

@@ -5,11 +5,14 @@
 //
 // R1  A server is promoted only if it has, or gets before, everything that any reachable replica
 //     received. (Policy::accept_loss lifts this.)
-// R2  Who never may: not reachable, position unknown, forbidden by an operator, unable to be a
-//     source of the others, unable to apply.
-// R3  Who may only when nobody else can: delayed, errant transactions, newer version than others
-//     that would follow, downtimed, more than one source.
-// R4  Among the rest the most received wins; then operator's wish, place, least work, name.
+// R2  Who never may: not reachable, position unknown, forbidden by an operator, downtimed, unable
+// to
+//     be a source of the others, newer than an answering one that would have to follow it, unable
+//     to apply. (An operator who names it lifts downtime and version.)
+// R3  Who may only when nobody else can: delayed, errant transactions, newer than a replica that
+//     does not answer, more than one source.
+// R4  Among the rest the most received wins; then promotion rule, how many could not follow it,
+//     place, least work, name.
 
 #include "holdings.hpp"
 #include "view.hpp"

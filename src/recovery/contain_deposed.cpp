@@ -10,6 +10,7 @@ namespace {
 
 constexpr unsigned tries = 3;
 constexpr std::size_t longest_set = 2000;
+constexpr unsigned longest_chain = 32;  // sources may form a ring
 
 bool contained(const Instance& instance) {
     return instance.state.read_only &&
@@ -71,9 +72,13 @@ std::optional<std::string> no_containment(
                " than the one that was replaced; it is left alone";
     }
     const Instance* heir = topology.find(successor);
-    if (heir != nullptr && heir->reachable() && channel_to(*heir, deposed) != nullptr) {
-        return successor.text() + " replicates from " + deposed.text() +
-               ": somebody made that the primary again";
+    for (unsigned hop = 0; heir != nullptr && heir->reachable() && hop < longest_chain; ++hop) {
+        if (channel_to(*heir, deposed) != nullptr) {
+            return successor.text() + " replicates from " + deposed.text() +
+                   (heir->id == successor ? "" : " by way of " + heir->id.text()) +
+                   ": somebody made that the primary again";
+        }
+        heir = topology.find(heir->source());
     }
     return std::nullopt;
 }

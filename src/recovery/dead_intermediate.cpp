@@ -14,8 +14,9 @@ namespace {
 constexpr unsigned move_tries = 3;
 
 // The replicas of a dead intermediate source are moved, each for itself: to a sibling of the dead
-// one in the same data centre, else to the grandparent, else to a sibling elsewhere. Nothing else
-// changes, and each move can be repeated, so any interruption is harmless.
+// one in the same data centre, else to the grandparent, else to a sibling elsewhere. When the
+// grandparent is gone as well, the primary of the cluster stands in for it. Nothing else changes,
+// and each move can be repeated, so any interruption is harmless.
 class DeadIntermediate {
 public:
     DeadIntermediate(const Record& record, const Topology& topology, const Policy& policy)
@@ -34,9 +35,11 @@ private:
         bool grandparent = false;
     };
 
+    [[nodiscard]] InstanceId parent() const;
     [[nodiscard]] std::vector<Target> targets() const;
     [[nodiscard]] std::optional<std::string> unfit(const Instance& replica, const Target& target)
         const;
+    void finish_move(Stage& stage, const Instance& replica) const;
     void place(Stage& stage, const Instance& replica, const std::vector<Target>& targets) const;
     [[nodiscard]] bool back() const;
     Move finish(Stage stage);
@@ -56,25 +59,39 @@ bool DeadIntermediate::back() const {
     return failed_ != nullptr && failed_->reachable() && same_server(*failed_, record_.failed_uuid);
 }
 
+InstanceId DeadIntermediate::parent() const {
+    const InstanceId own = failed_->source();
+    const Instance* instance = topology_.find(own);
+    if (instance != nullptr && instance->reachable() &&
+        !topology_.overlay().deposed.contains(own)) {
+        return own;
+    }
+    const auto* cluster = topology_.cluster_by_id(record_.cluster_id);
+    return cluster != nullptr && !cluster->primary.empty() && cluster->primary != record_.failed
+               ? cluster->primary
+               : own;
+}
+
 std::vector<DeadIntermediate::Target> DeadIntermediate::targets() const {
     std::vector<Target> out;
     if (failed_ == nullptr) {
         return out;
     }
-    const InstanceId parent = failed_->source();
+    const InstanceId top = parent();
     const auto elsewhere = [&](const Instance& instance) {
         return differ(failed_->state.identity.data_center, instance.state.identity.data_center);
     };
-    for (const Instance* sibling : topology_.replicas_of(parent)) {
-        const Channel* channel = channel_to(*sibling, parent);
+    for (const Instance* sibling : topology_.replicas_of(top)) {
+        const Channel* channel = channel_to(*sibling, top);
         if (sibling->id == record_.failed || !sibling->reachable() || channel == nullptr ||
-            !channel->replicating() || channel->delay_seconds > 0 || cannot_serve(*sibling)) {
+            !channel->replicating() || channel->delay_seconds > 0 || cannot_serve(*sibling) ||
+            set_aside(topology_, sibling->id)) {
             continue;
         }
         const auto lag = std::max<std::int64_t>(sibling->lag_seconds().value_or(0), 0);
         out.push_back({sibling, static_cast<std::uint64_t>(lag), elsewhere(*sibling), false});
     }
-    const Instance* grandparent = topology_.find(parent);
+    const Instance* grandparent = topology_.find(top);
     if (grandparent != nullptr && grandparent->reachable() && !cannot_serve(*grandparent)) {
         out.push_back({grandparent, 0, false, true});
     }
@@ -106,11 +123,25 @@ std::optional<std::string> DeadIntermediate::unfit(const Instance& replica, cons
     }
     // The grandparent had everything before the replica had it, even if it was observed earlier. A
     // sibling may lag behind, and a replica that is further than its source stops (MariaDB).
-    if (!target.grandparent && !within(own.shared, theirs.executed)) {
+    const bool had_all = target.grandparent && target.instance->id == failed_->source();
+    if (!had_all && !within(own.shared, theirs.executed)) {
         return target.instance->id.text() + " lacks " +
                transactions(gtid::missing_from(own.shared, theirs.executed)) + " that it has";
     }
     return needs_purged(own, *target.instance);
+}
+
+/// Moved by somebody who died before starting it again: that is half a move.
+void DeadIntermediate::finish_move(Stage& stage, const Instance& replica) const {
+    const Channel& channel = *replica.channel();
+    if (channel.receiver != topology::ThreadState::stopped || channel.receiver_errno != 0 ||
+        contains(record_.stopped_before, replica.id) ||
+        attempts(record_, StepKind::start_replication, replica.id) >= move_tries) {
+        return;
+    }
+    Step step = make_step(StepKind::start_replication, replica, policy_.step_limit);
+    step.essential = false;
+    stage.steps.push_back(std::move(step));
 }
 
 void DeadIntermediate::place(
@@ -120,6 +151,7 @@ void DeadIntermediate::place(
     if (channel == nullptr) {
         if (replica.is_replica() && replica.reachable()) {
             add_once(stage.decision.repointed, replica.id);
+            finish_move(stage, replica);
         }
         return;
     }
@@ -182,7 +214,8 @@ Move DeadIntermediate::next() {
         }
     }
     if (back()) {
-        stage.steps.clear();  // those that still are below it are fine there
+        // Those that still are below it are fine there.
+        std::erase_if(stage.steps, [](const Step& s) { return s.kind == StepKind::repoint; });
         stage.decision.lost.clear();
         if (stage.decision.repointed.empty()) {
             return Finish{

@@ -12,6 +12,8 @@ namespace {
 constexpr unsigned look_tries = 5;
 constexpr unsigned move_tries = 2;
 constexpr unsigned contain_tries = 3;
+constexpr unsigned undo_tries = 3;
+constexpr unsigned forget_tries = 2;  // the promotion itself is the first
 constexpr std::size_t displaced_limit = 2;
 
 // Key of Record::attempts for stages that only look (see planner.cpp).
@@ -30,8 +32,9 @@ public:
 
 private:
     // Before the promotion.
-    [[nodiscard]] std::optional<Stage> quiesce() const;
-    [[nodiscard]] bool must_be_stopped(const Instance& follower) const;
+    [[nodiscard]] std::optional<Stage> quiesce(bool hung_ones_too) const;
+    [[nodiscard]] bool must_be_stopped(const Instance& follower, bool hung_ones_too) const;
+    Move refuse(const Choice& choice);
     [[nodiscard]] bool failed_is_back() const;
     Move prepare_and_promote(const Choice& choice);
     void prepare(Stage& stage, const Choice& choice) const;
@@ -50,6 +53,7 @@ private:
     [[nodiscard]] std::optional<std::string> misfit(
         const Instance& follower, const Instance& successor
     ) const;
+    void forget_old_source(Stage& stage, const Instance& successor) const;
     void contain(Stage& stage, const Instance& instance) const;
     [[nodiscard]] std::string outcome(const Instance& successor, const Decision& decision) const;
     // Instead of it.
@@ -57,6 +61,8 @@ private:
     [[nodiscard]] std::vector<Step> undo() const;
 
     [[nodiscard]] std::vector<InstanceId> all_ids() const;
+    [[nodiscard]] std::vector<InstanceId> worth_a_look() const;
+    [[nodiscard]] bool from_old_source(const Instance& instance) const;
 
     [[nodiscard]] bool hook_due(bool configured, const std::string& list) const {
         return configured && !record_.skip_hooks && !hook_ended(record_, list);
@@ -81,6 +87,20 @@ std::vector<InstanceId> DeadPrimary::all_ids() const {
     return out;
 }
 
+/// Those whose fresh observation is worth waiting for. A server that was silent at the last look
+/// would hold up the recovery until its time-out; its probes go on anyway, and every look takes the
+/// newest.
+std::vector<InstanceId> DeadPrimary::worth_a_look() const {
+    std::vector<InstanceId> out;
+    for (const auto& id : all_ids()) {
+        const Instance* instance = topology_.find(id);
+        if (instance != nullptr && instance->health.failure != topology::ProbeFailure::timeout) {
+            out.push_back(id);
+        }
+    }
+    return out;
+}
+
 /// The channel by which it replicates from the failed primary, or from a successor that is gone;
 /// null when it does not any more.
 const Channel* DeadPrimary::old_channel(const Instance& follower) const {
@@ -100,9 +120,21 @@ std::string DeadPrimary::channel_name(const Instance& follower) const {
     return channel != nullptr ? channel->name : std::string{};
 }
 
+bool DeadPrimary::from_old_source(const Instance& instance) const {
+    return instance.is_replica() && contains(all_ids(), instance.source());
+}
+
 bool DeadPrimary::promoted(const Instance& instance) const {
-    return writable(instance) && !instance.is_replica() && instance.id != record_.failed &&
-           !record_.displaced.contains(instance.id);
+    if (!writable(instance) || instance.id == record_.failed ||
+        record_.displaced.contains(instance.id)) {
+        return false;
+    }
+    // A server can take a minute to forget its old source (a STOP waits for the rest of half a
+    // transaction); it is the primary meanwhile, which then only the journal knows.
+    return !instance.is_replica() ||
+           (record_.phase >= Phase::promoted && instance.id == record_.successor &&
+            from_old_source(instance) &&
+            instance.channel()->receiver != topology::ThreadState::running);
 }
 
 const Instance* DeadPrimary::promoted_one() const {
@@ -136,6 +168,13 @@ Move DeadPrimary::next() {
             record_.failed.text() + " answers again and is writable; nothing was promoted"
         );
     }
+    if (failed_ != nullptr && lives_unseen(*failed_)) {
+        return give_up(
+            State::abandoned,
+            record_.failed.text() + " lives, though it does not let Baton in (" +
+                clipped(failed_->health.error, 200) + "); it may be writable"
+        );
+    }
     if (hook_failed(record_, "pre_failover")) {
         return give_up(
             State::failed,
@@ -146,28 +185,37 @@ Move DeadPrimary::next() {
     if (auto move = unclear_promotion()) {
         return *move;
     }
-    if (auto stage = quiesce()) {
+    if (auto stage = quiesce(false)) {
         return *stage;
     }
     const Choice choice = choose({record_, topology_, policy_, false});
-    if (choice.successor == nullptr) {
-        auto move = give_up(State::failed, choice.refusal.reason);
-        std::visit(
-            [&](auto& stage_or_finish) {
-                stage_or_finish.decision.chosen = true;
-                stage_or_finish.decision.candidates = choice.candidates;
-                stage_or_finish.decision.loss = choice.loss;
-            },
-            move
-        );
-        return move;
+    if (choice.successor != nullptr) {
+        return prepare_and_promote(choice);
     }
-    return prepare_and_promote(choice);
+    if (auto stage = quiesce(true)) {
+        return *stage;
+    }
+    return refuse(choice);
 }
 
-bool DeadPrimary::must_be_stopped(const Instance& follower) const {
+Move DeadPrimary::refuse(const Choice& choice) {
+    auto move = give_up(State::failed, choice.refusal.reason);
+    std::visit(
+        [&](auto& stage_or_finish) {
+            stage_or_finish.decision.chosen = true;
+            stage_or_finish.decision.candidates = choice.candidates;
+            stage_or_finish.decision.loss = choice.loss;
+        },
+        move
+    );
+    return move;
+}
+
+/// A receiver that hung once is waited for again only when nobody else can be promoted.
+bool DeadPrimary::must_be_stopped(const Instance& follower, bool hung_ones_too) const {
     if (!follower.reachable() || !follower.ever_seen ||
-        attempts(record_, StepKind::stop_receiver, follower.id) >= stop_tries) {
+        attempts(record_, StepKind::stop_receiver, follower.id) >= stop_tries ||
+        (!hung_ones_too && record_.attempts.contains(hang_key(follower.id)))) {
         return false;
     }
     const Channel* channel = old_channel(follower);
@@ -183,10 +231,11 @@ bool DeadPrimary::must_be_stopped(const Instance& follower) const {
            (readable_again(record_, topology_) == nullptr || channel->source != record_.failed);
 }
 
-std::optional<Stage> DeadPrimary::quiesce() const {
+/// The hooks of pre_failover run at the same time: all of this can be undone if they forbid it.
+std::optional<Stage> DeadPrimary::quiesce(bool hung_ones_too) const {
     Stage stage;
     for (const Instance* follower : followers_) {
-        if (must_be_stopped(*follower)) {
+        if (must_be_stopped(*follower, hung_ones_too)) {
             Step step = make_step(StepKind::stop_receiver, *follower, policy_.quiesce_limit);
             step.channel = channel_name(*follower);
             step.source = record_.failed;
@@ -200,7 +249,10 @@ std::optional<Stage> DeadPrimary::quiesce() const {
     stage.enters = std::max(record_.phase, Phase::quiesced);
     stage.intent = "stop the receivers of all replicas of " + record_.failed.text() +
                    ", so that their positions are final";
-    stage.reprobe = all_ids();
+    if (hook_due(policy_.has_pre_hooks, "pre_failover")) {
+        stage.steps.push_back(hook_step("pre_failover", record_.failed, policy_, true));
+    }
+    stage.reprobe = worth_a_look();
     return stage;
 }
 
@@ -324,7 +376,7 @@ Move DeadPrimary::promote(
     stage.enters = Phase::promoted;
     stage.intent = "promote " + successor.id.text() + " in place of " + record_.failed.text();
     stage.steps.push_back(std::move(step));
-    stage.reprobe = all_ids();
+    stage.reprobe = worth_a_look();
     stage.decision = std::move(decision);
     return stage;
 }
@@ -343,7 +395,7 @@ std::optional<Move> DeadPrimary::unclear_promotion() {
         if (record_.phase < Phase::promoted) {
             return std::nullopt;  // seen, not promoted: the usual way leads there
         }
-        if (successor->is_replica() && !contains(all_ids(), successor->source())) {
+        if (successor->is_replica() && !from_old_source(*successor)) {
             return give_up(
                 State::abandoned,
                 successor->id.text() + " was promoted and replicates from " +
@@ -435,12 +487,17 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
         stage.decision.lost[follower.id] = "it did not answer";
         return;
     }
-    if (follower.source() == successor.id || channel_to(follower, successor.id) != nullptr) {
+    const Channel* moved = channel_to(follower, successor.id);
+    // Moved by somebody who died before starting it again: that is half a move.
+    const bool half = moved != nullptr && moved->receiver == topology::ThreadState::stopped &&
+                      moved->receiver_errno == 0;
+    if (moved != nullptr &&
+        (!half || attempts(record_, StepKind::repoint, follower.id) >= move_tries)) {
         add_once(stage.decision.repointed, follower.id);
         return;
     }
     const InstanceId source = follower.source();
-    const bool ours = source.empty() || source == record_.failed ||
+    const bool ours = source.empty() || source == record_.failed || moved != nullptr ||
                       record_.displaced.contains(source) || record_.positions.contains(follower.id);
     if (!ours) {
         return;  // somebody moved it below another server meanwhile
@@ -458,8 +515,28 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
         return;
     }
     Step step = make_step(StepKind::repoint, follower, policy_.step_limit);
-    step.channel = channel_name(follower);
+    step.channel = moved != nullptr ? moved->name : channel_name(follower);
     step.source = successor.id;
+    step.essential = false;
+    stage.steps.push_back(std::move(step));
+}
+
+/// Who died while the promoted server was forgetting its source has left the rest to us: once more.
+void DeadPrimary::forget_old_source(Stage& stage, const Instance& successor) const {
+    if (!successor.reachable() || !from_old_source(successor)) {
+        return;
+    }
+    if (attempts(record_, StepKind::promote, successor.id) >= forget_tries) {
+        stage.decision.notes.push_back(
+            successor.id.text() + " still names " + successor.source().text() +
+            " as its source; it forgets it when its STOP has ended, or by RESET REPLICA ALL"
+        );
+        return;
+    }
+    Step step = make_step(StepKind::promote, successor, policy_.step_limit);
+    step.channel = channel_name(successor);
+    step.source = successor.source();
+    step.required_gtid_set = record_.promoted_gtid_set;
     step.essential = false;
     stage.steps.push_back(std::move(step));
 }
@@ -491,6 +568,7 @@ Move DeadPrimary::complete(const Instance& successor) {
             place_follower(stage, *follower, successor);
         }
     }
+    forget_old_source(stage, successor);
     if (failed_is_back()) {
         contain(stage, *failed_);
     }
@@ -505,7 +583,7 @@ Move DeadPrimary::complete(const Instance& successor) {
     }
     if (!stage.steps.empty()) {
         stage.intent = "let the other replicas follow " + successor.id.text();
-        stage.reprobe = all_ids();
+        stage.reprobe = worth_a_look();
         return stage;
     }
     if (hook_due(policy_.has_post_hooks, "post_failover")) {
@@ -544,7 +622,7 @@ std::vector<Step> DeadPrimary::undo() const {
                              attempts(record_, StepKind::stop_receiver, follower->id) > 0;
         if (channel != nullptr && channel->receiver == topology::ThreadState::stopped && touched &&
             !contains(record_.stopped_before, follower->id) &&
-            attempts(record_, StepKind::start_replication, follower->id) < move_tries) {
+            attempts(record_, StepKind::start_replication, follower->id) < undo_tries) {
             steps.push_back(make_step(StepKind::start_replication, *follower, policy_.step_limit));
             steps.back().channel = channel->name;
         } else if (!follower->is_replica() && !writable(*follower) &&
@@ -569,7 +647,7 @@ Move DeadPrimary::give_up(State state, std::string reason) {
     stage.steps = undo();
     if (!stage.steps.empty()) {
         stage.intent = "let the replicas run as before: " + reason;
-        stage.reprobe = all_ids();
+        stage.reprobe = worth_a_look();
         return stage;
     }
     // Who acted on pre_failover must learn that nothing came of it.

@@ -27,7 +27,7 @@ Forecast forecast(
         policy,
         history,
     };
-    if (auto refusal = never_now(occasion)) {
+    if (auto refusal = never_now(occasion, &cluster)) {
         out.blockers.push_back(refusal->reason);
     }
     if (auto refusal = held_back(occasion, nullptr)) {

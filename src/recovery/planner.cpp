@@ -75,9 +75,12 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
     }
     switch (step.kind) {
         case StepKind::promote:
-            record.successor_binlog = report.binlog;
-            if (report.position && !report.position->executed_gtid_set.empty()) {
-                record.promoted_gtid_set = report.position->executed_gtid_set;
+            // Only the first says where the new primary began; a repeated one finds its writes.
+            if (record.phase < Phase::promoted) {
+                record.successor_binlog = report.binlog;
+                if (report.position && !report.position->executed_gtid_set.empty()) {
+                    record.promoted_gtid_set = report.position->executed_gtid_set;
+                }
             }
             // Tries, not failures: a server that never stays writable must not be promoted for
             // ever.
@@ -115,6 +118,9 @@ void failed(Record& record, const Step& step, const Error& error) {
         ++record.attempts["reach " + step.target.text()];
     } else {
         ++record.attempts[attempt_key(step.kind, step.target)];
+        if (step.kind == StepKind::stop_receiver && error.code == Errc::timeout) {
+            ++record.attempts[hang_key(step.target)];
+        }
     }
 }
 

@@ -47,6 +47,18 @@ const Channel* channel_to(const Instance& instance, const InstanceId& source) {
     return found != channels.end() ? &*found : nullptr;
 }
 
+std::optional<std::string> set_aside(const Topology& topology, const InstanceId& id) {
+    if (topology.downtime(id) != nullptr) {
+        return "it is downtimed";
+    }
+    const auto& maintenances = topology.overlay().maintenances;
+    const auto found = maintenances.find(id);
+    if (found != maintenances.end() && found->second.end_ms > topology.wall_ms()) {
+        return "it is under maintenance";
+    }
+    return std::nullopt;
+}
+
 bool same_server(const Instance& instance, std::string_view uuid) {
     return uuid.empty() || instance.state.identity.uuid.empty() ||
            instance.state.identity.uuid == uuid;
@@ -54,6 +66,10 @@ bool same_server(const Instance& instance, std::string_view uuid) {
 
 std::string attempt_key(StepKind kind, const InstanceId& target) {
     return std::string(to_string(kind)) + " " + target.text();
+}
+
+std::string hang_key(const InstanceId& target) {
+    return "hang " + target.text();
 }
 
 unsigned attempts(const Record& record, StepKind kind, const InstanceId& target) {

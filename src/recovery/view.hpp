@@ -5,6 +5,7 @@
 
 #include "baton/recovery/planner.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,16 @@ inline bool writable(const Instance& instance) {
     return instance.reachable() && !instance.state.read_only && !instance.state.super_read_only;
 }
 
+/// It answers, but does not let us see it: so it lives, and may be writable.
+inline bool lives_unseen(const Instance& instance) {
+    return !instance.reachable() && instance.health.checked &&
+           instance.health.failure != topology::ProbeFailure::none &&
+           !topology::is_absence(instance.health.failure);
+}
+
+/// Operators work on it: it is moved with the others, but nothing new is asked of it.
+std::optional<std::string> set_aside(const Topology& topology, const InstanceId& id);
+
 /// False when the address is answered by another server than the one that is meant. An unknown uuid
 /// is taken for the same.
 bool same_server(const Instance& instance, std::string_view uuid);
@@ -39,6 +50,8 @@ inline bool differ(const std::string& left, const std::string& right) {
 
 /// Key of Record::attempts.
 std::string attempt_key(StepKind kind, const InstanceId& target);
+/// Counts the stops of its receiver that took too long, as opposed to those that failed at once.
+std::string hang_key(const InstanceId& target);
 unsigned attempts(const Record& record, StepKind kind, const InstanceId& target);
 
 /// A step on a server as it is known: with its uuid, and the channel to `source` (or its first).
