@@ -2,6 +2,7 @@
 #include "can_replicate.hpp"
 
 #include "baton/base/text.hpp"
+#include "baton/gtid/gtid_set.hpp"
 
 #include <fmt/format.h>
 
@@ -84,6 +85,47 @@ std::string why_cannot_replicate(
     const auto delay = static_cast<std::int64_t>(delay_of(source));
     if (delay_of(source) > delay_of(replica) && delay > reasonable_lag_seconds) {
         return names("instance {0} cannot replicate from {1}: {1} is delayed on purpose");
+    }
+    return {};
+}
+
+std::string why_cannot_replicate_by_gtid(
+    const topology::Instance& replica, const topology::Instance& source
+) {
+    const auto about = [&](std::string_view why) {
+        return fmt::format(
+            "instance {} cannot replicate from {} by GTID: {}",
+            replica.id.text(),
+            source.id.text(),
+            why
+        );
+    };
+    const bool mariadb = source.state.identity.flavor == topology::Flavor::mariadb;
+    if (!mariadb) {
+        for (const auto* server : {&replica, &source}) {
+            if (server->state.identity.gtid_mode != "ON") {
+                return about(fmt::format("gtid_mode of {} is not ON", server->id.text()));
+            }
+        }
+    }
+    const auto executed = gtid::GtidSet::parse(replica.state.executed_gtid_set);
+    const auto offered = gtid::GtidSet::parse(source.state.executed_gtid_set);
+    const auto purged = gtid::GtidSet::parse(source.state.purged_gtid_set);
+    if (!executed || !offered || !purged) {
+        return about("a GTID set cannot be read");
+    }
+    if (!mariadb) {
+        if (const auto lost = gtid::missing_from(*purged, *executed); lost > 0) {
+            return about(fmt::format("{} transactions that it lacks are purged there", lost));
+        }
+    }
+    gtid::Trusted trusted;
+    const std::vector<std::string> uuids{source.state.identity.uuid};
+    trusted.servers = gtid::uuids_of(uuids);
+    trusted.server_ids.push_back(static_cast<std::uint32_t>(source.state.identity.server_id));
+    const auto errant = gtid::errant(*executed, *offered, trusted);
+    if (!errant.empty()) {
+        return about("it has transactions unknown there: " + clipped(errant.text(), 300));
     }
     return {};
 }

@@ -17,4 +17,10 @@ std::string why_cannot_replicate(
     std::int64_t reasonable_lag_seconds
 );
 
+/// The same for replication by GTID, on top of the static rules: the source still has what the
+/// replica lacks, and the replica has nothing that the source does not know.
+std::string why_cannot_replicate_by_gtid(
+    const topology::Instance& replica, const topology::Instance& source
+);
+
 }  // namespace baton::api

@@ -128,7 +128,7 @@ http::Response bulk_promotion_rules(const Call& call) {
 }
 
 /// Of path parameters 0 to 3: may the first replicate from the second?
-http::Response can_replicate(const Call& call) {
+http::Response may_replicate(const Call& call, bool by_gtid) {
     const auto replica = find_instance(call, 0);
     if (!replica) {
         return failure(replica.error());
@@ -137,12 +137,22 @@ http::Response can_replicate(const Call& call) {
     if (!source) {
         return failure(source.error());
     }
-    const auto why_not =
-        why_cannot_replicate(**replica, **source, call.view->reasonable_lag_seconds);
+    auto why_not = why_cannot_replicate(**replica, **source, call.view->reasonable_lag_seconds);
+    if (why_not.empty() && by_gtid) {
+        why_not = why_cannot_replicate_by_gtid(**replica, **source);
+    }
     if (!why_not.empty()) {
         return failure(Errc::refused, why_not, key_json((*source)->id));
     }
     return ok("true", (*source)->id);
+}
+
+http::Response can_replicate(const Call& call) {
+    return may_replicate(call, false);
+}
+
+http::Response can_replicate_by_gtid(const Call& call) {
+    return may_replicate(call, true);
 }
 
 constexpr auto here = Runs::anywhere;
@@ -187,6 +197,12 @@ constexpr std::array rows{
         can_replicate,
         "Whether one server could replicate from another by version, logging and format; a reason "
         "when not"},
+    Route{
+        "/api/can-replicate-from-gtid/{host}/{port}/{source_host}/{source_port}",
+        Access::read,
+        here,
+        can_replicate_by_gtid,
+        "The same, by GTID as well: nothing lacking is purged, nothing is errant"},
 };
 
 }  // namespace
