@@ -73,7 +73,10 @@ std::optional<std::string> no_containment(
     }
     const Instance* heir = topology.find(successor);
     for (unsigned hop = 0; heir != nullptr && heir->reachable() && hop < longest_chain; ++hop) {
-        if (channel_to(*heir, deposed) != nullptr) {
+        const Channel* channel = channel_to(*heir, deposed);
+        // One that is writable and takes nothing has only not forgotten its old source yet.
+        if (channel != nullptr &&
+            (!writable(*heir) || channel->receiver == topology::ThreadState::running)) {
             return successor.text() + " replicates from " + deposed.text() +
                    (heir->id == successor ? "" : " by way of " + heir->id.text()) +
                    ": somebody made that the primary again";

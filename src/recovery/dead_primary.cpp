@@ -561,7 +561,9 @@ Move DeadPrimary::complete(const Instance& successor) {
         stage.decision.candidates = record_.candidates;
         stage.decision.successor = successor.id;
         stage.decision.successor_uuid = successor.state.identity.uuid;
-        stage.decision.loss = record_.loss;
+        stage.decision.loss = record_.loss.empty() || record_.successor != successor.id
+                                  ? "not known: " + successor.id.text() + " was found promoted"
+                                  : record_.loss;
     }
     for (const Instance* follower : followers_) {
         if (follower != &successor) {
@@ -618,9 +620,9 @@ std::vector<Step> DeadPrimary::undo() const {
             continue;
         }
         const Channel* channel = old_channel(*follower);
-        const bool touched = record_.positions.contains(follower->id) ||
-                             attempts(record_, StepKind::stop_receiver, follower->id) > 0;
-        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped && touched &&
+        // Not only where our stop is known to have been done: a node that died in between has
+        // stopped receivers of which nobody knows.
+        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped &&
             !contains(record_.stopped_before, follower->id) &&
             attempts(record_, StepKind::start_replication, follower->id) < undo_tries) {
             steps.push_back(make_step(StepKind::start_replication, *follower, policy_.step_limit));
