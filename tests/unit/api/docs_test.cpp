@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "baton/api/routes.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -12,7 +13,7 @@ namespace baton::api {
 namespace {
 
 TEST(Routes, HaveTheirPageInTheDocumentation) {
-    const std::string file = std::string(BATON_DOCS_DIR) + "/http-api.md";
+    const std::string file = fmt::format("{}/http-api.md", BATON_DOCS_DIR);
     if (std::getenv("BATON_UPDATE_DOCS") != nullptr) {
         std::ofstream(file) << routes_page();
     }
