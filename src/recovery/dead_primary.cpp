@@ -44,6 +44,7 @@ private:
     [[nodiscard]] bool semi_sync_possible(const Instance& successor) const;
     // A promotion that may have been sent, to a server that is not seen promoted.
     std::optional<Move> unclear_promotion();
+    Move finish_half_promotion(const Instance& successor);
     Move replace_successor(const Instance& gone);
     // After it.
     [[nodiscard]] const Instance* promoted_one() const;
@@ -393,7 +394,9 @@ std::optional<Move> DeadPrimary::unclear_promotion() {
     }
     if (successor->reachable()) {
         if (record_.phase < Phase::promoted) {
-            return std::nullopt;  // seen, not promoted: the usual way leads there
+            // Not promoted: the usual way leads there. Half promoted: nobody else may be.
+            return writable(*successor) ? std::optional(finish_half_promotion(*successor))
+                                        : std::nullopt;
         }
         if (successor->is_replica() && !from_old_source(*successor)) {
             return give_up(
@@ -427,6 +430,28 @@ std::optional<Move> DeadPrimary::unclear_promotion() {
         return complete(*successor);
     }
     return replace_successor(*successor);
+}
+
+/// Writable, but the promotion did not come to its end. If it cannot, then it has to be read-only
+/// again before another one is promoted.
+Move DeadPrimary::finish_half_promotion(const Instance& successor) {
+    if (attempts(record_, StepKind::promote, successor.id) < promotion_tries) {
+        return promote(successor, record_.promoted_gtid_set, Decision{});
+    }
+    Stage stage;
+    stage.enters = record_.phase;
+    stage.intent = "take back the promotion of " + successor.id.text() + ", which cannot be ended";
+    stage.reprobe = {successor.id};
+    contain(stage, successor);
+    if (stage.steps.empty()) {
+        return give_up(
+            State::failed,
+            successor.id.text() +
+                " is writable, its promotion cannot be ended, and it cannot be made read-only. "
+                "Stop it, or let the others follow it"
+        );
+    }
+    return stage;
 }
 
 Move DeadPrimary::replace_successor(const Instance& gone) {
@@ -491,8 +516,7 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
     // Moved by somebody who died before starting it again: that is half a move.
     const bool half = moved != nullptr && moved->receiver == topology::ThreadState::stopped &&
                       moved->receiver_errno == 0;
-    if (moved != nullptr &&
-        (!half || attempts(record_, StepKind::repoint, follower.id) >= move_tries)) {
+    if (moved != nullptr && !half) {
         add_once(stage.decision.repointed, follower.id);
         return;
     }

@@ -3,6 +3,7 @@
 
 #include "baton/base/text.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace baton::recovery {
@@ -58,7 +59,12 @@ Holdings holdings_of(const Instance& instance, const ReplicaPosition* quiesced) 
     out.received = out.executed.united(received);
     out.errant = read(instance.errant_gtid, "errant GTID set", out.unknown);
     out.shared = without(out.received, out.errant);
-    if (out.unknown.empty() && out.received.empty()) {
+    // Nothing is a position as well: of a topology that was not written to since it was set up.
+    const auto& channels = instance.state.channels;
+    const bool by_gtid = std::any_of(channels.begin(), channels.end(), [](const auto& channel) {
+        return channel.uses_gtid();
+    });
+    if (out.unknown.empty() && out.received.empty() && !by_gtid) {
         out.unknown = "it has no GTIDs";
     }
     return out;

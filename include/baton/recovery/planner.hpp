@@ -154,7 +154,8 @@ struct StepOutcome {
 /// knows that a promotion may have been sent.) Does not count steps: `next_step` is the loop's.
 Record before(Record record, const Stage& stage);
 
-/// `before` included, so that a loop may skip that at the cost of a choice made anew after a crash.
+/// `before` included, so that a loop may skip that at the cost of a choice made anew after a crash;
+/// never for a stage that promotes, or a successor could promote a second server.
 Record after(
     Record record,
     const Stage& stage,

@@ -51,7 +51,8 @@ private:
     Policy policy_;
     Drive* drive_ = nullptr;
     bool mariadb_ = false, deaths_ = false, back_ = false, failing_ = false;
-    std::set<std::string> died_, hanging_, errant_;
+    bool returned_ = false;  // the old primary
+    std::set<std::string> died_, hanging_, unstopped_, errant_;
     std::vector<std::string> replicas_;  // direct ones
     std::string below_;                  // a replica of a replica
 };
@@ -151,6 +152,10 @@ void Storm::disturb(World& world) {
     }
     if (back_ && chance(6)) {
         world.revive("p1");
+        // Whose receiver could not be stopped may get from it what nobody else has; no plan can
+        // know.
+        returned_ = true;
+        died_.insert(unstopped_.begin(), unstopped_.end());
         if (chance(40)) {
             world.at("p1").state.read_only = world.at("p1").state.super_read_only = true;
         }
@@ -315,11 +320,18 @@ std::optional<State> Storm::run() {
         if (step.kind == StepKind::promote) {
             check_promotion(world, step);
         }
+        const auto unstopped = [&] {
+            if (step.kind == StepKind::stop_receiver) {
+                (returned_ ? died_ : unstopped_).insert(scenario::name_of(step.target));
+            }
+        };
         if (step.kind == StepKind::stop_receiver &&
             hanging_.contains(scenario::name_of(step.target))) {
+            unstopped();
             return fail(Errc::timeout, "STOP REPLICA hangs");
         }
         if (failing_ && chance(8)) {
+            unstopped();
             if (chance(50)) {
                 world.half(step, upto(1));
             }

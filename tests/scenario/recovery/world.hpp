@@ -383,7 +383,11 @@ public:
 private:
     void perform(const Stage& stage) {
         const auto survives = crash ? crash(stage) : std::nullopt;
-        if (journals_before) {
+        const bool promotes =
+            std::any_of(stage.steps.begin(), stage.steps.end(), [](const Step& step) {
+                return step.kind == StepKind::promote;
+            });
+        if (journals_before || promotes) {
             record_ = before(std::move(record_), stage);
         }
         std::vector<StepOutcome> outcomes;

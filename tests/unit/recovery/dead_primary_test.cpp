@@ -670,5 +670,26 @@ TEST(DeadPrimary, HooksBeforeTheFailoverCostNoStageOfTheirOwn) {
     EXPECT_EQ(drive.stages[1].enters, Phase::promoted);
 }
 
+TEST(DeadPrimary, HalfAPromotionIsEndedOrTakenBackBeforeAnotherOne) {
+    World world(scene(plain));
+    Drive drive(world, begun(world), enabled_policy());
+    world.trouble = [&](const Step& step) -> std::optional<Error> {
+        if (step.kind == StepKind::promote && step.target == id("r1")) {
+            world.half(step, 1);
+            return fail(Errc::timeout, "no answer, but it is writable");
+        }
+        if (step.kind == StepKind::promote) {
+            EXPECT_TRUE(world.at("r1").state.read_only) << "a second primary";
+        }
+        return std::nullopt;
+    };
+
+    ASSERT_TRUE(drive.run());
+
+    EXPECT_EQ(drive.record().state, State::done) << drive.record().outcome;
+    EXPECT_EQ(drive.record().successor, id("r2"));
+    expect_whole(world, drive.record());
+}
+
 }  // namespace
 }  // namespace baton::recovery
