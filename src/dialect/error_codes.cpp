@@ -21,13 +21,17 @@ using topology::ProbeFailure;
 
 /// Client errors: CR_CONNECTION_ERROR 2002, CR_CONN_HOST_ERROR 2003, CR_UNKNOWN_HOST 2005,
 /// CR_SERVER_GONE 2006, CR_SERVER_LOST 2013. The system's reason is in the text only.
-ProbeFailure classify_unreachable(const Error& error, bool was_open) {
+ProbeFailure classify_unreachable(const Error& error) {
     constexpr unsigned unknown_host = 2005;
+    constexpr unsigned tls_failed = 2026;
+    if (error.mysql_errno == tls_failed || error.what.find("TLS") != std::string::npos) {
+        return ProbeFailure::error;  // it has greeted us before that: it lives
+    }
     if (error.mysql_errno == unknown_host || contains_ignoring_case(error.what, "unknown") ||
         contains_ignoring_case(error.what, "no route") ||
         contains_ignoring_case(error.what, "unreachable") ||
         contains_ignoring_case(error.what, "name or service") ||
-        contains_ignoring_case(error.what, "not resolve") ||
+        contains_ignoring_case(error.what, "resolved") ||
         contains_ignoring_case(error.what, "name resolution")) {
         return ProbeFailure::unresolved;
     }
@@ -39,16 +43,14 @@ ProbeFailure classify_unreachable(const Error& error, bool was_open) {
         error.what.find("(110)") != std::string::npos) {
         return ProbeFailure::timeout;
     }
-    return was_open || contains_ignoring_case(error.what, "reset") ||
-                   contains_ignoring_case(error.what, "lost connection") ||
-                   contains_ignoring_case(error.what, "closed")
-               ? ProbeFailure::reset
-               : ProbeFailure::refused;
+    // Refused is the word of a kernel that its process is gone; what is not known to be one is
+    // none.
+    return ProbeFailure::reset;
 }
 
 }  // namespace
 
-ProbeFailure classify(const Error& error, bool was_open) {
+ProbeFailure classify(const Error& error) {
     switch (error.mysql_errno) {
         case too_many_connections:
         case too_many_user_connections:
@@ -66,7 +68,7 @@ ProbeFailure classify(const Error& error, bool was_open) {
         case Errc::timeout:
             return ProbeFailure::timeout;
         case Errc::unreachable:
-            return classify_unreachable(error, was_open);
+            return classify_unreachable(error);
         case Errc::access_denied:
             return ProbeFailure::access_denied;
         case Errc::cancelled:

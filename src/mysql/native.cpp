@@ -5,6 +5,7 @@
 #include "baton/mysql/connector.hpp"
 
 #include <fmt/format.h>
+#include <openssl/err.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -71,6 +72,17 @@ void enter_thread() {
     static thread_local const ThreadAttachment attachment;
 }
 
+namespace {
+
+/// OpenSSL keeps errors for each thread, not for each session, and MariaDB's library does not clear
+/// them before it calls: what one session leaves behind when its server dies would break all others
+/// that are served by this thread.
+void forget_tls_errors() {
+    ERR_clear_error();
+}
+
+}  // namespace
+
 bool poll_descriptor(int descriptor, Wait wait, Deadline deadline, const std::atomic<bool>* stop) {
     constexpr auto slice = 100ms;
     for (;;) {
@@ -117,6 +129,7 @@ Result<void> Native::connect(
 ) {
     BATON_CHECK(handle_ == nullptr, "a session is opened once");
     enter_thread();
+    forget_tls_errors();
     options_ = options;
     prepare_handle();
     if (handle_ == nullptr) {
@@ -160,6 +173,7 @@ Result<void> Native::check_session(Deadline deadline, const std::atomic<bool>* s
 Wait Native::start(std::string sql) {
     BATON_CHECK(is_open(), "a query needs an open session");
     enter_thread();
+    forget_tls_errors();
     sql_ = std::move(sql);
     reply_ = Reply();
     reply_bytes_ = 0;
@@ -169,6 +183,7 @@ Wait Native::start(std::string sql) {
 }
 
 Wait Native::resume(Wait ready) {
+    forget_tls_errors();
     return advance(ready == Wait::yield ? begin(step_) : resume_call(ready));
 }
 
@@ -219,12 +234,9 @@ Wait Native::advance(Wait wait) {
 bool Native::on_step_done() {
     switch (step_) {
         case Step::query:
-            return outcome_ > 0 ? fail_reply() : begin_result();
-        case Step::next:
-            if (outcome_ < 0) {
-                return true;
-            }
-            return outcome_ > 0 ? fail_reply() : begin_result();
+        case Step::next:  // asked for only when there is one, so "no more" is an error as well
+            // Not only > 0: Connector/C says -1 for an answer that it cannot read.
+            return outcome_ != 0 ? fail_reply() : begin_result();
         case Step::fetch:
             if (row_ != nullptr) {
                 return store_row();
@@ -289,7 +301,8 @@ bool Native::store_row() {
 
 bool Native::fail_reply() {
     reply_.error = library_error();
-    broken_ = ends_session(mysql_errno(handle_));
+    const unsigned number = mysql_errno(handle_);
+    broken_ = number == 0 || ends_session(number);
     if (result_ != nullptr) {
         reply_.sets.pop_back();  // not complete
         if (!broken_) {

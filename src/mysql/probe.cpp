@@ -4,6 +4,7 @@
 #include "baton/async/deadline.hpp"
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -100,6 +101,12 @@ Task<Result<void>> connect_tcp(Endpoints endpoints) {
     co_await asio::async_connect(
         socket, endpoints, asio::redirect_error(asio::use_awaitable, failure)
     );
+    if (failure == asio::error::operation_aborted) {
+        co_return fail(Errc::cancelled, "TCP connect: cancelled");  // what with_deadline() asks for
+    }
+    if (failure == asio::error::operation_aborted) {
+        co_return fail(Errc::cancelled, "TCP connect: given up");  // at the deadline: its timeout
+    }
     if (failure) {
         co_return fail(Errc::unreachable, fmt::format("TCP connect: {}", failure.message()));
     }

@@ -58,14 +58,13 @@ Task<topology::Observation> ServerWatch::probe(Deadline deadline) {
     topology::Observation observation;
     observation.id = id_;
     observation.started = common_.now();
-    was_open_ = connection_.is_open();
 
     const std::optional<Error> failure = co_await observe(deadline);
 
     observation.ended = common_.now();
     observation.wall_ms = wall_now();
     if (failure.has_value()) {
-        observation.failure = dialect::classify(*failure, was_open_);
+        observation.failure = dialect::classify(*failure);
         observation.error = clipped(failure->what, 500);
         observation.connection_lost = lost_ && topology::is_absence(observation.failure);
         co_return observation;
@@ -90,10 +89,8 @@ Task<std::optional<Error>> ServerWatch::observe(Deadline deadline) {
         // The session ended, which may have been the server, or only the session: a new one tells.
         lost_ = true;
     }
-    was_open_ = false;
     std::optional<Error> failure = co_await connect(deadline);
     if (!failure.has_value()) {
-        was_open_ = true;
         failure = co_await poll(deadline);
     }
     co_return failure;

@@ -40,7 +40,6 @@ private:
     Signal woken_;
     bool failed_before_ = false;  // the last connect failed: try the bare port first
     bool lost_ = false;           // an established session ended since the last good probe
-    bool was_open_ = false;       // this probe began on an established session
     std::string complaints_;      // logged last
 
     struct Label {

@@ -37,9 +37,9 @@ inline constexpr unsigned channel_missing = 3074;
 /// The statement, or something it names, is unknown to this server.
 [[nodiscard]] bool is_vocabulary_error(unsigned mysql_errno);
 
-/// What a failed connect or poll says about the server. `was_open`: an established connection
-/// failed. Only absence (no listener, no answer) may ever count towards "dead"; a server that
-/// answers with an error, whatever it is, lives.
-[[nodiscard]] topology::ProbeFailure classify(const Error& error, bool was_open);
+/// What a failed connect or poll says about the server. Only absence (no listener, no answer) may
+/// ever count towards "dead"; a server that answers with an error, whatever it is, lives. `refused`
+/// only when its host said so: recovery takes it for the end of the process.
+[[nodiscard]] topology::ProbeFailure classify(const Error& error);
 
 }  // namespace baton::dialect
