@@ -199,13 +199,15 @@ void LeaseMachine::check_clocks(const Clocks& now) {
     const auto before = std::exchange(clocks_, now);
     if (before && !mutated(Mutant::ignore_freeze)) {
         const auto jump = (now.wall - before->wall) - (now.boot - before->boot);
-        if (jump > policy_.margin) {
+        // Backwards too: a clock set back would hide a freeze between the same two looks.
+        if (jump > policy_.margin || jump < -policy_.margin) {
             note(
                 EventKind::clock_jumped,
                 now.boot,
                 0,
                 fmt::format(
-                    "the wall clock ran ahead by {} ms: frozen, or set forward; lease lapses",
+                    "the wall clock moved by {} ms against the boot clock: frozen, or set; lease "
+                    "lapses",
                     std::chrono::duration_cast<milliseconds>(jump).count()
                 )
             );
@@ -361,7 +363,9 @@ void LeaseMachine::on_error(const StatementError& error, const Clocks& now) {
             return;
         case Do::grab:
             if (!react.not_done) {
-                high_ = std::max(high_, done.epoch);
+                if (!mutated(Mutant::reuse_epoch)) {
+                    high_ = std::max(high_, done.epoch);
+                }
                 unknown_grab_ = done;
                 note(EventKind::grab_unknown, now.boot, done.epoch, error.text);
             }
@@ -379,7 +383,7 @@ void LeaseMachine::on_error(const StatementError& error, const Clocks& now) {
         case Do::stop:
             break;
     }
-    if (role_ != Role::holder) {
+    if (role_ != Role::holder && !mutated(Mutant::keep_observation)) {
         void_observation();
     }
     beat_ok_ = beat_ok_ && !react.void_beat && done.what != Do::beat;

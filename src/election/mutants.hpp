@@ -13,7 +13,7 @@ enum class Mutant : std::uint8_t {
     none,
     validity_from_answer,       // E1
     observe_from_sending,       // E2
-    keep_observation,           // E2: over a change of connection
+    keep_observation,           // E2: over errors and a change of connection
     no_rate_bound,              // neither eps nor margin
     reuse_epoch,                // E3: forget what was tried
     adopt_own_row,              // take up any row that carries the own token

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <random>
 #include <unistd.h>
 
@@ -119,7 +120,7 @@ bool LeaseRunner::may_act() const {
     const auto until = valid_until_ns_.load(std::memory_order_acquire);
     const auto now = read_clocks();
     // A machine that was frozen without its boot clock counting has a wall clock that ran ahead.
-    const auto drift = (now.wall - now.boot.time_since_epoch()).count() - offset;
+    const auto drift = std::abs((now.wall - now.boot.time_since_epoch()).count() - offset);
     const auto allowed = std::chrono::nanoseconds(options_.policy.margin).count();
     return now.boot.time_since_epoch().count() < until && drift <= allowed;
 }

@@ -32,6 +32,7 @@ struct Server {
     bool read_only = false;
     Time stalled_until = 0;   // executes nothing before
     Time locked_until = 0;    // somebody else holds the lock of the lease row
+    Time lagging_until = 0;   // gets nothing from the others before
     std::size_t applied = 0;  // how much of the history this server shows
 };
 

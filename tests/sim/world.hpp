@@ -136,6 +136,9 @@ private:
     void plan_faults();
     void fault();
     void server_fault(std::size_t server);
+    void fail_over(Time old_primary_returns);
+    void storm();
+    void cut_off(std::size_t id, Time until);
     void node_fault(Node& node);
     void network_fault();
     void resume(Node& node);

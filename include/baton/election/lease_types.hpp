@@ -81,7 +81,7 @@ struct LeaseView {
     /// How often the machine was found frozen. What was sent under an older number extends nothing:
     /// instants before and after a freeze cannot be compared.
     std::uint64_t jumps = 0;
-    /// Wall clock minus boot clock when the machine last compared them. When it has grown by more
+    /// Wall clock minus boot clock when the machine last compared them. When it has changed by more
     /// than the policy's margin, the machine was frozen and does not know yet: do not act.
     Span wall_ahead{0};
 
@@ -107,7 +107,7 @@ enum class EventKind {
     row_created,       // the lease row was missing
     epoch_regressed,   // the backend shows an older epoch than was seen: it lost its past, or split
     odd_duration,      // the row's duration is out of bounds
-    clock_jumped,      // the machine was frozen, or its wall clock set forward
+    clock_jumped,      // the machine was frozen, or its wall clock set
     grab_lost,         // another process was faster
     grab_unknown,      // no answer to a grab
     peer_holds,        // a grab was put off, because a peer says that it holds the lease
