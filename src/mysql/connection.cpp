@@ -53,11 +53,19 @@ struct Connection::State : std::enable_shared_from_this<State> {
     State(asio::any_io_executor e, std::shared_ptr<Connector::Impl> c)
         : executor(std::move(e)), connector(std::move(c)), stream(executor), timer(executor) {}
 
-    void adopt(std::shared_ptr<Native> session_handle) {
-        native = std::move(session_handle);
+    /// The library closes its socket by itself when a server sends nonsense after the handshake.
+    Result<void> adopt(std::shared_ptr<Native> session_handle) {
         boost::system::error_code failure;
-        stream.assign(native->descriptor(), failure);
-        BATON_CHECK(!failure, "a fresh descriptor can be registered with the loop");
+        stream.assign(session_handle->descriptor(), failure);
+        if (failure) {
+            session_handle->abort();
+            return fail(
+                Errc::unreachable,
+                "connect: the session broke right after it was set up: " + failure.message()
+            );
+        }
+        native = std::move(session_handle);
+        return {};
     }
 
     void drop() noexcept {
@@ -270,9 +278,11 @@ Task<Result<void>> Connection::run_connect(
     if (!*attempt->outcome) {
         co_return attempt->outcome->error();
     }
-    state->adopt(std::move(attempt->native));
-    operation.keep();
-    co_return Result<void>{};
+    const Result<void> adopted = state->adopt(std::move(attempt->native));
+    if (adopted) {
+        operation.keep();
+    }
+    co_return adopted;
 }
 
 Task<Reply> Connection::query(std::string sql, Deadline deadline) {

@@ -27,6 +27,7 @@ Errc code_of(unsigned number) {
         case 3118:  // account is locked (MySQL)
         case 4151:  // account is locked (MariaDB)
             return Errc::access_denied;
+        case 2000:  // unknown error; what a request for our files ends with
         case 2012:  // error in the greeting
         case 2014:  // commands out of sync
         case 2020:  // packet too large

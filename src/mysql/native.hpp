@@ -88,7 +88,7 @@ private:
     MYSQL_RES* result_ = nullptr;
     MYSQL_ROW row_ = nullptr;
     MYSQL* connect_outcome_ = nullptr;
-    int outcome_ = 0;  // of the last call: 0 success, < 0 no more results, > 0 error
+    int outcome_ = 0;  // of the last call: 0 success, anything else failed
     Step step_ = Step::query;
     bool connected_ = false;
     bool broken_ = false;
