@@ -285,8 +285,18 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
     // its channel
     else if (key == "source")
         detail::follow(server, text());
-    else if (key == "receiver")
-        detail::channel(server).receiver = detail::thread_state(text());
+    else if (key == "receiver") {
+        auto& x = detail::channel(server);
+        x.receiver = detail::thread_state(text());
+        if (x.receiver == topology::ThreadState::connecting) {
+            x.receiver_text = "Reconnecting after a failed source event read";
+        } else if (x.receiver != topology::ThreadState::running) {
+            x.receiver_text.clear();
+        }
+    } else if (key == "receiver_text")
+        detail::channel(server).receiver_text = text();
+    else if (key == "heartbeat")
+        detail::channel(server).heartbeat_period_seconds = as<double>(value, "heartbeat");
     else if (key == "applier")
         detail::channel(server).applier = detail::thread_state(text());
     else if (key == "receiver_errno") {
