@@ -74,9 +74,9 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
         by_cluster[finding.cluster_id].push_back(finding);
     }
     for (auto& [cluster, list] : by_cluster) {
-        if (state.findings[cluster] != list || written_findings[cluster] == "?") {
+        if (state.findings[cluster] != list || !written_findings[cluster]) {
             state.findings[cluster] = list;
-            written_findings[cluster] = "written";
+            written_findings[cluster] = true;
             enqueue({"finding", cluster, to_json_text(list)});
         }
     }

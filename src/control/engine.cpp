@@ -137,7 +137,7 @@ Task<void> Engine::Impl::lead() {
     cluster_health.clear();
     written_findings.clear();
     for (const auto& [cluster, list] : state.findings) {
-        written_findings[cluster] = "?";  // of the predecessor: to be replaced or removed
+        written_findings[cluster] = false;  // of the predecessor: to be replaced or removed
     }
     TaskGroup own(core);
     group = &own;

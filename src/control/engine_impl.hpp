@@ -218,8 +218,8 @@ struct Engine::Impl {
     std::map<std::string, ClusterHealth> cluster_health;
     std::set<std::string> running;  // clusters with a recovery task
     std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
-    std::map<std::string, std::string> written_findings;                  // by cluster id, JSON
-    std::map<InstanceId, TimePoint> forgotten;  // not to be found again before
+    std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor
+    std::map<InstanceId, TimePoint> forgotten;     // not to be found again before
     TimePoint last_publish{}, last_forecast{}, last_instances{};
 
     std::map<std::pair<std::string, std::string>, std::string> outbox;  // (kind, key) -> data

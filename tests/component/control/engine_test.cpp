@@ -215,7 +215,7 @@ TEST_F(EngineTest, AFrozenPrimaryIsReplacedAfterAWitnessCouldNotHearIt) {
     world.at("p").frozen = true;
 
     ASSERT_TRUE(until([&] { return recovered(*a); }));
-    EXPECT_THAT(world.performed, Contains(HasSubstr("reconnect")));
+    EXPECT_THAT(world.performed, Contains(HasSubstr("try to reach its source")));
     EXPECT_EQ(world.writable().size(), 2U) << "the frozen one could not be told yet";
     world.at("p").frozen = false;
     EXPECT_TRUE(until([&] { return world.at("p").read_only; }))

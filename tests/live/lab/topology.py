@@ -122,7 +122,11 @@ class Lab:
 
     def _server(self, flavour, name, kind, **options):
         options = {"read_only": False, "semi_sync": False, "replica_net_timeout": 60, "extra": [], **options}
-        server = Server(FLAVOURS[flavour], name, self._ports.take(), self.folder / name, options=options)
+        port = self._ports.take()
+        folder = self.folder / name
+        if folder.exists():  # two topologies of one shape
+            folder = self.folder / f"{name}-{port}"
+        server = Server(FLAVOURS[flavour], name, port, folder, options=options)
         server.create(template(server.flavour, kind))
         self._members.append(server)
         return server
