@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace baton::api {
@@ -61,6 +62,23 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
+/// True for bytes that go as they are.
+constexpr std::array<bool, 256> make_plain_table() {
+    std::array<bool, 256> table{};
+    for (std::size_t byte = 0x20; byte < 0x7F; ++byte) {
+        table[byte] = byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&';
+    }
+    return table;
+}
+
+constexpr auto plain_table = make_plain_table();
+
+bool is_plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return plain_table[static_cast<unsigned char>(c)];
+    });
+}
+
 }  // namespace
 
 void JsonWriter::separate() {
@@ -111,11 +129,10 @@ JsonWriter& JsonWriter::null() {
 
 JsonWriter& JsonWriter::value(std::string_view text) {
     separate();
-    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) {
-        return static_cast<unsigned char>(c) < 0x80;
-    });
-    if (ascii) {
-        append_quoted(text_, text);
+    if (is_plain(text)) {  // nearly always
+        text_ += '"';
+        text_ += text;
+        text_ += '"';
     } else {
         append_quoted(text_, valid_utf8(text));
     }

@@ -15,6 +15,39 @@ std::string envelope(std::string_view code, std::string_view message, std::strin
     return json.take();
 }
 
+/// For programs; to_string() is for people.
+std::string_view reason_word(Errc code) {
+    switch (code) {
+        case Errc::timeout:
+            return "timeout";
+        case Errc::cancelled:
+            return "cancelled";
+        case Errc::unreachable:
+            return "unreachable";
+        case Errc::access_denied:
+            return "access_denied";
+        case Errc::server_error:
+            return "server_error";
+        case Errc::protocol:
+            return "protocol";
+        case Errc::invalid_argument:
+            return "invalid_argument";
+        case Errc::not_found:
+            return "not_found";
+        case Errc::conflict:
+            return "conflict";
+        case Errc::refused:
+            return "refused";
+        case Errc::not_leader:
+            return "not_leader";
+        case Errc::unavailable:
+            return "unavailable";
+        case Errc::io:
+            return "io";
+    }
+    return "";
+}
+
 }  // namespace
 
 http::Response plain(std::string json) {
@@ -40,7 +73,7 @@ http::Response failure(
 ) {
     auto response = plain(envelope("ERROR", message, details_json));
     response.status = status;
-    response.headers.add("X-Baton-Reason", std::string(to_string(reason)));
+    response.headers.add("X-Baton-Reason", std::string(reason_word(reason)));
     return response;
 }
 

@@ -127,6 +127,7 @@ TEST(Events, StreamsEndWhenTheServerStops) {
     node.server.stop();
 
     EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+    client.read_until("whatever: all that is left");
     EXPECT_TRUE(client.ended());
     EXPECT_EQ(node.core.listeners(), 0U);
     node.core.emit("topology", "{}");  // reaches nobody

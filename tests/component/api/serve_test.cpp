@@ -62,7 +62,7 @@ TEST(Serve, ListsWhatTheClientLists) {
     EXPECT_EQ(node.get("/api/tags/127.0.0.1/20721").body, R"(["dc=2","role=backup"])");
     EXPECT_EQ(node.get("/api/tag-value/127.0.0.1/20721/dc").body, R"("2")");
     EXPECT_EQ(node.json("/api/search/20722").size(), 1U);
-    EXPECT_EQ(keys_of(node.json("/api/maintenance")[0]), maintenance_members);
+    EXPECT_EQ(node.get("/api/maintenance").body, "[]");  // ended by now
     EXPECT_EQ(
         node.json("/api/in-maintenance/127.0.0.1/20722")["Message"], "false"
     );  // ended by now

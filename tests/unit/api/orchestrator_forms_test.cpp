@@ -5,6 +5,7 @@
 #include "json_instance.hpp"
 #include "json_recovery.hpp"
 #include "reply.hpp"
+#include "route.hpp"
 #include "served_members.hpp"
 
 #include <gtest/gtest.h>
@@ -161,6 +162,46 @@ TEST(OrchestratorForms, ARecoveryStep) {
 
     EXPECT_EQ(keys_of(json), step_members);
     EXPECT_EQ(json["Message"], "promote 127.0.0.1:20720: writable");
+}
+
+/// What the handler of the path answers.
+Json answered(const Call& call, std::string_view path) {
+    for (const auto& route : all_routes()) {
+        if (route.path == path && route.handler.read != nullptr) {
+            return Json::parse(route.handler.read(call).body);
+        }
+    }
+    throw std::runtime_error("no such read: " + std::string(path));
+}
+
+TEST(OrchestratorForms, Maintenance) {
+    auto call = a_call(a_view());
+
+    const auto list = answered(call, "/api/maintenance");
+
+    EXPECT_EQ(keys_of(list.at(0)), maintenance_members);
+    EXPECT_EQ(list.at(0)["MaintenanceId"], 12);
+    EXPECT_EQ(list.at(0)["SecondsElapsed"], 14);
+    call.parameters = {"127.0.0.1", "20722"};
+    EXPECT_EQ(answered(call, "/api/in-maintenance/{host}/{port}")["Message"], "true");
+    call.wall_ms += 3'600'000;
+    EXPECT_EQ(answered(call, "/api/in-maintenance/{host}/{port}")["Message"], "false");
+    EXPECT_TRUE(answered(call, "/api/maintenance").empty());
+}
+
+TEST(OrchestratorForms, PromotionRulesAndFilters) {
+    const auto call = a_call(a_view());
+
+    EXPECT_EQ(
+        answered(call, "/api/bulk-promotion-rules").dump(),
+        R"([{"Hostname":"127.0.0.1","Port":20721,"PromotionRule":"prefer",)"
+        R"("LastSuggestedString":"2026-01-05 08:00:00","PromotionRuleExpiry":"2026-01-05 09:00:00"}])"
+    );
+    EXPECT_EQ(
+        answered(call, "/api/automated-recovery-filters")["Details"].dump(),
+        R"({"RecoverMasterClusterFilters":["*"],"RecoverIntermediateMasterClusterFilters":[],)"
+        R"("RecoveryIgnoreHostnameFilters":[]})"
+    );
 }
 
 TEST(OrchestratorForms, TheEnvelope) {
