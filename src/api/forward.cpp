@@ -16,6 +16,7 @@ namespace {
 /// How long an answer waits until this node has seen what it changed, so that who asks here next
 /// finds it.
 constexpr Duration catch_up_limit = std::chrono::milliseconds(1000);
+constexpr Duration election_limit = std::chrono::milliseconds(4000);
 constexpr Duration catch_up_step = std::chrono::milliseconds(20);
 
 http::ClientRequest outgoing(
@@ -67,7 +68,7 @@ http::Response taken_over(http::ClientResponse answer) {
 Task<http::Response> forwarded(
     std::shared_ptr<const Call> call, http::Method method, std::string target, Duration limit
 ) {
-    const auto status = call->commands->status();
+    auto status = call->commands->status();
     if (call->request.headers.find(forwarded_by) != nullptr) {
         co_return failure(Error(
             Errc::not_leader,
@@ -75,6 +76,13 @@ Task<http::Response> forwarded(
                 "{} is not the active node, and the request was passed on once already", status.name
             )
         ));
+    }
+    // A hand-over takes a moment, and a node hears of its end a moment later.
+    const auto give_up = std::chrono::steady_clock::now() + election_limit;
+    while (status.active_url.empty() && status.lease.backend_ok &&
+           std::chrono::steady_clock::now() < give_up) {
+        co_await sleep_for(catch_up_step);
+        status = call->commands->status();
     }
     if (status.active_url.empty() || status.active_token == status.token) {
         co_return failure(Error(

@@ -45,7 +45,7 @@ class PageTest(LiveTest):
                 seen = self.text()
             except WebDriverException:
                 return False  # in the middle of a change of pages
-            return all(text in seen for text in texts)
+            return all(text.lower() in seen.lower() for text in texts)
 
         try:
             eventually(look, timeout, f"the page shows {texts}")

@@ -83,7 +83,7 @@ function serverCard(s, wanted) {
     s.promotion_rule && s.promotion_rule !== 'neutral' ? pill(s.promotion_rule.replace('_', ' ')) : null];
   return h('div', { class: 'card server ' + s.state + (wanted && s.id.toLowerCase().includes(wanted) ? ' hit' : '') },
     h('div', { class: 'who' }, h('div', { class: 'name' }, s.alias ? s.alias + ' ' : '', h('span', { class: s.alias ? 'quiet' : '' }, s.id)),
-      h('div', { class: 'facts' }, [s.flavor + ' ' + s.version, s.data_center, s.gtid ? 'GTID' : s.source ? 'no GTID' : null, s.binlog_format].filter(Boolean).join(' · ')),
+      h('div', { class: 'facts' }, [s.flavor + ' ' + (/^[0-9.]+/.exec(s.version) || [s.version])[0], s.data_center, s.gtid ? 'GTID' : s.source ? 'no GTID' : null, s.binlog_format].filter(Boolean).join(' · ')),
       (s.problems || []).map(p => h('div', { class: 'facts', style: null }, '⚠ ' + p))),
     h('div', { class: 'tags' }, tags));
 }
@@ -153,7 +153,7 @@ const stateKind = { done: 'ok', running: 'critical pulse', failed: 'critical', a
 function recoveryTable(recoveries, short) {
   return h('div', { class: 'card scroll' }, h('table', {},
     h('tr', {}, h('th', {}, '#'), h('th', {}, 'when'), short ? null : h('th', {}, 'cluster'), h('th', {}, 'failed'), h('th', {}, 'successor'), h('th', {}, 'state')),
-    recoveries.map(r => h('tr', {}, h('td', {}, link('/web/recovery/' + encodeURIComponent(r.id), r.number)), h('td', {}, time(r.started_ms)),
+    recoveries.map(r => h('tr', {}, h('td', {}, link('/web/recovery/' + encodeURIComponent(r.id), r.number)), h('td', {}, short ? new Date(r.started_ms).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }) : time(r.started_ms)),
       short ? null : h('td', {}, link('/web/cluster/' + encodeURIComponent(r.cluster_alias || r.cluster_name), r.cluster_alias || r.cluster_name)),
       h('td', {}, r.failed), h('td', {}, r.successor || '–'),
       h('td', {}, pill(r.state, stateKind[r.state]), r.total_ms ? h('span', { class: 'quiet' }, ' ' + r.total_ms + ' ms') : null)))));

@@ -135,7 +135,8 @@ class MariaDB(Flavour):
         ]
         if semi_sync:
             options += [
-                "--rpl-semi-sync-master-enabled=ON",
+                # On a replica it would make the applier wait for replicas that it has not.
+                f"--rpl-semi-sync-master-enabled={'OFF' if read_only else 'ON'}",
                 "--rpl-semi-sync-slave-enabled=ON",
                 "--rpl-semi-sync-master-wait-point=AFTER_SYNC",
                 "--rpl-semi-sync-master-timeout=60000",
@@ -236,7 +237,7 @@ class MySQL(Flavour):
             options += [
                 "--plugin-load-add=semisync_source.so",
                 "--plugin-load-add=semisync_replica.so",
-                "--loose-rpl-semi-sync-source-enabled=ON",
+                f"--loose-rpl-semi-sync-source-enabled={'OFF' if read_only else 'ON'}",
                 "--loose-rpl-semi-sync-replica-enabled=ON",
                 "--loose-rpl-semi-sync-source-timeout=60000",
             ]
