@@ -404,7 +404,11 @@ void LeaseRunner::failed(const Error& error) {
     const auto sentence = explain(error, url);
     // A condition that lasts is logged when it begins and when it changes.
     if (sentence != last_failure_) {
-        log::warning("lease: the backend at {} fails: {}", database_->address(), sentence);
+        if (classify(error) == election::ErrorClass::schema) {
+            log::info("lease: the tables at {} are to be made: {}", database_->address(), sentence);
+        } else {
+            log::warning("lease: the backend at {} fails: {}", database_->address(), sentence);
+        }
         last_failure_ = sentence;
     }
     {
