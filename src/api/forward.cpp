@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace baton::api {
@@ -63,12 +64,31 @@ http::Response taken_over(http::ClientResponse answer) {
     return response;
 }
 
+/// This node acts and has read the shared state, or it knows who else acts.
+bool somebody_acts(const control::Commands& commands, const control::NodeStatus& status) {
+    return status.lease.may_act ? commands.view()->active
+                                : !status.active_url.empty() && status.active_token != status.token;
+}
+
 }  // namespace
+
+Task<void> wait_for_active_node(std::shared_ptr<const Call> call) {
+    const auto limit = std::min(election_limit, call->options->forward_limit / 2);
+    const auto give_up = std::chrono::steady_clock::now() + limit;
+    for (;;) {
+        const auto status = call->commands->status();
+        if (somebody_acts(*call->commands, status) || !status.lease.backend_ok ||
+            std::chrono::steady_clock::now() >= give_up) {
+            co_return;
+        }
+        co_await sleep_for(catch_up_step);
+    }
+}
 
 Task<http::Response> forwarded(
     std::shared_ptr<const Call> call, http::Method method, std::string target, Duration limit
 ) {
-    auto status = call->commands->status();
+    const auto status = call->commands->status();
     if (call->request.headers.find(forwarded_by) != nullptr) {
         co_return failure(Error(
             Errc::not_leader,
@@ -76,13 +96,6 @@ Task<http::Response> forwarded(
                 "{} is not the active node, and the request was passed on once already", status.name
             )
         ));
-    }
-    // A hand-over takes a moment, and a node hears of its end a moment later.
-    const auto give_up = std::chrono::steady_clock::now() + election_limit;
-    while (status.active_url.empty() && status.lease.backend_ok &&
-           std::chrono::steady_clock::now() < give_up) {
-        co_await sleep_for(catch_up_step);
-        status = call->commands->status();
     }
     if (status.active_url.empty() || status.active_token == status.token) {
         co_return failure(Error(

@@ -79,6 +79,17 @@ bool is_plain(std::string_view text) {
     });
 }
 
+/// One growth of the buffer for all: this is where the time of a long list goes.
+void append_plain(
+    std::string& out, std::string_view before, std::string_view text, std::string_view after
+) {
+    auto at = out.size();
+    out.resize(at + before.size() + text.size() + after.size() + 2, '"');
+    at += before.copy(&out[at], before.size()) + 1;
+    at += text.copy(&out[at], text.size()) + 1;
+    after.copy(&out[at], after.size());
+}
+
 }  // namespace
 
 void JsonWriter::separate() {
@@ -117,8 +128,13 @@ JsonWriter& JsonWriter::end_array() {
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
-    value(name);
-    text_ += ':';
+    if (is_plain(name)) {
+        append_plain(text_, first_ ? "" : ",", name, ":");
+        first_ = false;
+    } else {
+        value(name);
+        text_ += ':';
+    }
     after_key_ = true;
     return *this;
 }
@@ -128,12 +144,11 @@ JsonWriter& JsonWriter::null() {
 }
 
 JsonWriter& JsonWriter::value(std::string_view text) {
-    separate();
     if (is_plain(text)) {  // nearly always
-        text_ += '"';
-        text_ += text;
-        text_ += '"';
+        append_plain(text_, after_key_ || first_ ? "" : ",", text, "");
+        after_key_ = first_ = false;
     } else {
+        separate();
         append_quoted(text_, valid_utf8(text));
     }
     return *this;

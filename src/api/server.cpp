@@ -239,6 +239,9 @@ Task<http::Response> Server::Impl::answer(http::Request request) {
 Task<http::Response> Server::Impl::acted(std::shared_ptr<const Call> call, const Route* route) {
     const auto limit =
         route->limit == Limit::long_running ? options.recover_limit : options.forward_limit;
+    if (route->runs == Runs::on_leader) {
+        co_await wait_for_active_node(call);
+    }
     if (route->runs == Runs::on_leader && !commands.status().lease.may_act) {
         auto target = call->request.target;
         auto response =

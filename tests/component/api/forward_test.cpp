@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace baton::api {
 namespace {
 
@@ -58,6 +60,42 @@ TEST(Forward, WithoutAnActiveNodeTheClientIsToldToComeAgain) {
     EXPECT_EQ(answer.headers.at("retry-after"), "1");
     EXPECT_EQ(Json::parse(answer.body)["Code"], "ERROR");
     EXPECT_TRUE(standby.core.calls().empty());
+}
+
+TEST(Forward, AChangeWaitsForTheEndOfAnElection) {
+    Node active("n1");
+    Node standby("n2");
+    standby.core.active = false;
+    std::jthread election([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        standby.core.set_active_node("n1", active.url());
+    });
+
+    EXPECT_EQ(standby.get(act).status, 200U);
+    EXPECT_EQ(active.core.calls().size(), 1U);
+}
+
+TEST(Forward, ANodeThatBecomesTheActiveOneMeanwhileActsItself) {
+    Node node("n1");
+    node.core.active = false;
+    std::jthread election([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        node.core.active = true;
+    });
+
+    EXPECT_EQ(node.get(act).status, 200U);
+    EXPECT_EQ(node.core.calls().size(), 1U);
+}
+
+TEST(Forward, NobodyWaitsForAnElectionWithoutBackend) {
+    Node standby("n2");
+    standby.core.active = false;
+    standby.core.backend_ok = false;
+
+    const auto begin = std::chrono::steady_clock::now();
+
+    EXPECT_EQ(standby.get(act).status, 503U);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(800));
 }
 
 TEST(Forward, TwoNodesDoNotSendARequestRound) {
