@@ -168,6 +168,16 @@ std::optional<Refusal> held_back(const Occasion& occasion, const Finding* findin
     return too_soon(occasion);
 }
 
+/// Who has the place of the deposed server now; null when nobody known has.
+const Instance* heir_of(const Topology& topology, const topology::Deposed& first) {
+    const auto& deposed = topology.overlay().deposed;
+    InstanceId heir = first.successor;
+    for (std::size_t i = 0; i < deposed.size() && deposed.contains(heir); ++i) {
+        heir = deposed.at(heir).successor;
+    }
+    return topology.find(heir);
+}
+
 /// A second primary would be the worst of all outcomes.
 std::optional<Refusal> has_a_primary(const Occasion& occasion, const topology::Cluster* cluster) {
     const auto& deposed = occasion.topology.overlay().deposed;
@@ -177,11 +187,15 @@ std::optional<Refusal> has_a_primary(const Occasion& occasion, const topology::C
                                                                                    : nullptr;
     };
     if (const Instance* subject = occasion.topology.find(occasion.subject)) {
-        if (const auto* fact = deposed_as(*subject)) {
+        const auto* fact = deposed_as(*subject);
+        const Instance* heir = fact != nullptr ? heir_of(occasion.topology, *fact) : nullptr;
+        // Else somebody made it the primary again, without telling.
+        if (heir != nullptr && heir != subject &&
+            follows(occasion.topology, *heir, occasion.subject) == nullptr) {
             return Refusal{
                 Refusal::Kind::unsafe,
-                occasion.subject.text() + " was replaced by " + fact->successor.text() +
-                    " before. Let the replicas that it still has follow " + fact->successor.text()};
+                occasion.subject.text() + " was replaced by " + heir->id.text() +
+                    " before. Let the replicas that it still has follow " + heir->id.text()};
         }
     }
     for (const auto& id : cluster != nullptr ? cluster->members : std::vector<InstanceId>{}) {

@@ -10,7 +10,6 @@ namespace {
 
 constexpr unsigned tries = 3;
 constexpr std::size_t longest_set = 2000;
-constexpr unsigned longest_chain = 32;  // sources may form a ring
 
 bool contained(const Instance& instance) {
     return instance.state.read_only &&
@@ -72,16 +71,12 @@ std::optional<std::string> no_containment(
                " than the one that was replaced; it is left alone";
     }
     const Instance* heir = topology.find(successor);
-    for (unsigned hop = 0; heir != nullptr && heir->reachable() && hop < longest_chain; ++hop) {
-        const Channel* channel = channel_to(*heir, deposed);
-        // One that is writable and takes nothing has only not forgotten its old source yet.
-        if (channel != nullptr &&
-            (!writable(*heir) || channel->receiver == topology::ThreadState::running)) {
-            return successor.text() + " replicates from " + deposed.text() +
-                   (heir->id == successor ? "" : " by way of " + heir->id.text()) +
-                   ": somebody made that the primary again";
-        }
-        heir = topology.find(heir->source());
+    const Instance* hop =
+        heir != nullptr && heir->reachable() ? follows(topology, *heir, deposed) : nullptr;
+    if (hop != nullptr) {
+        return successor.text() + " replicates from " + deposed.text() +
+               (hop == heir ? "" : " by way of " + hop->id.text()) +
+               ": somebody made that the primary again";
     }
     return std::nullopt;
 }

@@ -47,6 +47,22 @@ const Channel* channel_to(const Instance& instance, const InstanceId& source) {
     return found != channels.end() ? &*found : nullptr;
 }
 
+const Instance* follows(
+    const Topology& topology, const Instance& replica, const InstanceId& source
+) {
+    constexpr unsigned longest_chain = 32;  // sources may form a ring
+    const Instance* hop = &replica;
+    for (unsigned count = 0; hop != nullptr && count < longest_chain; ++count) {
+        const Channel* channel = channel_to(*hop, source);
+        if (channel != nullptr &&
+            (!writable(*hop) || channel->receiver == topology::ThreadState::running)) {
+            return hop;
+        }
+        hop = topology.find(hop->source());
+    }
+    return nullptr;
+}
+
 std::optional<std::string> set_aside(const Topology& topology, const InstanceId& id) {
     if (topology.downtime(id) != nullptr) {
         return "it is downtimed";

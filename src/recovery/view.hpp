@@ -36,6 +36,12 @@ inline bool lives_unseen(const Instance& instance) {
            !topology::is_absence(instance.health.failure);
 }
 
+/// Takes from `source`, directly or by way of others. One that is writable and receives nothing has
+/// only not forgotten its old source yet. Returns the last hop; null: it does not.
+const Instance* follows(
+    const Topology& topology, const Instance& replica, const InstanceId& source
+);
+
 /// Operators work on it: it is moved with the others, but nothing new is asked of it.
 std::optional<std::string> set_aside(const Topology& topology, const InstanceId& id);
 

@@ -159,6 +159,23 @@ operators:
     }
 }
 
+TEST(Begin, ADeposedOneThatWasMadeThePrimaryAgainIsRecovered) {
+    const std::string text = R"(
+servers:
+  p1: {executed: "p1:1-100"}
+  r1: {source: p1, executed: "p1:1-100"}
+meanwhile:
+  p1: {probe: refused}
+  r1: {receiver: connecting}
+operators:
+  cluster: {p1: [p1, r1]}
+  deposed: {p1: {successor: r1}}
+)";
+    World world(scene(text));
+
+    EXPECT_TRUE(std::holds_alternative<Record>(automatic(world, {})));
+}
+
 TEST(Begin, AClusterThatHasAWritablePrimaryGetsNoSecondOne) {
     World world(scene(R"(
 servers:
