@@ -172,8 +172,8 @@ void Engine::Impl::ask(const analysis::Finding& finding) {
             continue;
         }
         const auto found = slots.find(inquiry.target);
-        if (found == slots.end() || found->second->witness_running || settings.shadow ||
-            !lease.may_act()) {
+        if (found == slots.end() || found->second->witness_running ||
+            now() < found->second->next_witness || settings.shadow || !lease.may_act()) {
             continue;
         }
         log::info(
@@ -199,7 +199,10 @@ recovery::History Engine::Impl::history_of(
         if (record.running() && history.running == nullptr) {
             history.running = &record;
         }
-        if (!record.running() && same_kind(record, kind) && history.last_finished == nullptr) {
+        // An abandoned one changed nothing, and must not hide the one before it.
+        const bool counts = !record.running() && record.state != recovery::State::abandoned &&
+                            same_kind(record, kind);
+        if (counts && history.last_finished == nullptr) {
             history.last_finished = &record;
             history.since_last_finished =
                 std::chrono::milliseconds(std::max<WallMs>(0, wall() - record.ended_ms));

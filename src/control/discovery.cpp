@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration publish_pause = 150ms;     // between snapshots that carry mere progress
 constexpr Duration wake_pause = 25ms;         // between probes of one server that others asked for
+constexpr Duration witness_pause = 1s;        // after a witness test that could not be carried out
 constexpr std::size_t servers_limit = 20000;  // a hostile server could name any number of others
 
 }  // namespace
@@ -120,6 +121,11 @@ void Engine::Impl::handle(
     counters.probe_seconds_sum +=
         std::chrono::duration<double>(observation.ended - observation.started).count();
     const bool failed = observation.failure != topology::ProbeFailure::none;
+    if (!failed && (slot->witness_running || observation.started < slot->witness_ended)) {
+        // Its receiver was perhaps stopped by our own test at that moment, which must not be taken
+        // for the word of a replica that has lost its source. The end of the test brings a probe.
+        return;
+    }
     slot->failures = failed ? slot->failures + 1 : 0;
     if (failed) {
         ++counters.probe_failures;
@@ -251,12 +257,20 @@ Task<void> Engine::Impl::ask_witness(std::shared_ptr<Slot> slot) {
     report.asked = now();
     auto performer = servers.performer("");
     recovery::Step step(recovery::StepKind::witness, slot->id);
+    const auto* known = topology->find(slot->id);
+    if (known != nullptr && known->channel() != nullptr) {
+        step.channel = known->channel()->name;
+    }
     step.needs_lock = false;
     step.limit = 3s;
     auto outcome = co_await performer->perform(step, now() + step.limit);
     report.answered = now();
     co_await performer->close();
     slot->witness_running = false;
+    slot->witness_ended = now();
+    if (!outcome) {
+        slot->next_witness = now() + witness_pause;
+    }
     if (outcome) {
         report.heard = outcome->heard;
         report.text = outcome->text;

@@ -78,6 +78,7 @@ class Live(PageTest):
 
         self.browser.get(standby.url + "/")
         self.shows("Clusters", "1 cluster", "4 servers", "all healthy", f"active: {active.name}")
+        self.assertNotIn("null", self.text())
         self.picture("overview")
         self.browser.find_element("css selector", ".card.cluster").click()
         eventually(lambda: len(self.servers()) == 4, 10, "four servers are drawn")
@@ -106,6 +107,7 @@ class Live(PageTest):
         for path, words in (("/web/nodes", [node.name for node in nodes]), ("/web/audit", ["recover"])):
             self.browser.get(active.url + path)
             self.shows(*words)
+            self.assertNotIn("null", self.text())
             self.picture(path.rsplit("/", 1)[-1])
         complaints = [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
         self.assertEqual(complaints, [])

@@ -204,7 +204,7 @@ async function nodeState() {
   try {
     const info = await get('/api/v1/nodes');
     const me = info.self;
-    state.replaceChildren(h('span', {}, 'served by ' + me.name), me.active_name ? pill('active: ' + me.active_name, 'ok') : pill('no active node', 'critical'), me.active ? null : pill('data ' + Math.max(0, me.state_age_ms / 1000).toFixed(1) + ' s old', me.state_age_ms > 3000 ? 'warning' : ''));
+    state.replaceChildren(...[h('span', {}, 'served by ' + me.name), me.active_name ? pill('active: ' + me.active_name, 'ok') : pill('no active node', 'critical'), me.active ? null : pill('data ' + Math.max(0, me.state_age_ms / 1000).toFixed(1) + ' s old', me.state_age_ms > 3000 ? 'warning' : '')].filter(Boolean));
     const messages = [];
     if (!me.backend_ok) messages.push('The backend cannot be reached: nothing is recovered, and what you see is ' + seconds(Math.round(me.state_age_ms / 1000)) + ' old. ' + (me.backend_error || ''));
     else if (!me.active_name) messages.push('There is no active node at the moment: nothing is recovered.');
