@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace baton::config {
 
@@ -134,6 +135,13 @@ TEST(Config, KnowsWhatNeedsARestartAndWhatShouldBeEqualOnAllNodes) {
     EXPECT_THAT(needs_restart(*before, *after), testing::ElementsAre("node.name"));
     EXPECT_NE(fingerprint(*before), fingerprint(*after));
     EXPECT_EQ(fingerprint(*before), fingerprint(*parse("node: {name: c}\n", "f")));
+}
+
+TEST(Config, HasItsPageInTheDocumentation) {
+    std::ostringstream stored;
+    stored << std::ifstream(BATON_DOCS_DIR "/configuration.md").rdbuf();
+
+    EXPECT_EQ(stored.str(), reference_page()) << "baton config reference > docs/configuration.md";
 }
 
 TEST(Config, ReadsTimes) {
