@@ -56,13 +56,18 @@ void Engine::Impl::stop_watching(const InstanceId& id) {
 }
 
 /// How long to wait before the next probe of a server that failed so many times in a row.
-Duration Engine::Impl::pause_after(unsigned failures) const {
+Duration Engine::Impl::pause_after(const InstanceId& id, unsigned failures) const {
     // Young failures are looked at quickly: a second opinion, or the return, is worth it. Then ever
     // more seldom.
     if (failures <= 2) {
         return std::min<Duration>(settings.poll_interval, 20ms);
     }
     if (failures <= 6) {
+        return std::min<Duration>(settings.poll_interval, 250ms);
+    }
+    // A primary that was replaced accepts writes when it comes back, until it is seen.
+    const auto deposed = state.overlay.deposed.find(id);
+    if (deposed != state.overlay.deposed.end() && !deposed->second.contained) {
         return std::min<Duration>(settings.poll_interval, 250ms);
     }
     const auto doubled = settings.poll_interval * (1U << std::min(failures - 7, 12U));
@@ -87,7 +92,8 @@ Task<void> Engine::Impl::watch_server(std::shared_ptr<Slot> slot) {
         while (regular <= now()) {
             regular += settings.poll_interval;
         }
-        const TimePoint next = slot->failures > 0 ? now() + pause_after(slot->failures) : regular;
+        const TimePoint next =
+            slot->failures > 0 ? now() + pause_after(slot->id, slot->failures) : regular;
         if (slot->removed) {
             break;
         }

@@ -94,7 +94,7 @@ struct Engine::Impl {
     void follow_topology();
     Task<void> ask_witness(std::shared_ptr<Slot> slot);
     [[nodiscard]] bool ignored(const InstanceId& id) const;
-    [[nodiscard]] Duration pause_after(unsigned failures) const;
+    [[nodiscard]] Duration pause_after(const InstanceId& id, unsigned failures) const;
 
     // detection.cpp
     void react(const std::vector<analysis::Finding>& findings);
