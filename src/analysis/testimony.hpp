@@ -17,7 +17,7 @@ enum class Testimony {
     gone,     // the replica cannot be observed itself
     hearing,  // certainly heard its source since the failure
     silent,   // connected as far as it knows, or trying: has to be asked (witness)
-    deaf,     // certainly cannot connect to it, or gets nothing from it
+    deaf,     // certainly cannot connect to it
     mute,     // its receiver was stopped: it can tell nothing
 };
 
@@ -27,6 +27,9 @@ struct Testified {
     TimePoint heard_at{};     // hearing: not later than the newest sign of life
     Duration heard_counts{};  // hearing: for how long that counts
     bool askable = false;     // its receiver may be made to reconnect
+    /// mute: the receiver alone was stopped, without an error, and ran a moment ago. That may be a
+    /// witness test, and it will run again.
+    bool stopped_just_now = false;
 
     [[nodiscard]] bool ages(TimePoint now) const { return now - heard_at > heard_counts * 7 / 10; }
 };

@@ -193,11 +193,24 @@ void veto_dead_top(const View& view, std::vector<std::string>& vetoes) {
     }
 }
 
+std::vector<const Instance*> stopped_just_now(const View& view) {
+    std::vector<const Instance*> out;
+    for (const auto& testified : view.testified) {
+        if (testified.stopped_just_now) {
+            out.push_back(testified.replica);
+        }
+    }
+    return out;
+}
+
 void veto_dead(const View& view, std::vector<std::string>& vetoes) {
     if (view.deaf == 0) {  // V2
         vetoes.emplace_back(
             "no replica tries to connect to it, so nobody but us can say that it is gone"
         );
+    }
+    if (const auto stopped = stopped_just_now(view); !stopped.empty()) {
+        vetoes.push_back("the receiver of " + names(stopped) + " was stopped just now");
     }
     if (!view.subject->ever_seen) {
         vetoes.emplace_back("it was never seen alive, so its role is not known");
@@ -290,7 +303,7 @@ void ask_about_absent(const View& view, std::vector<Inquiry>& out) {
     for (const auto& testified : view.testified) {
         const auto& health = testified.replica->health;
         if (testified.testimony == Testimony::unknown ||
-            (testified.testimony == Testimony::silent && notice) ||
+            (testified.testimony == Testimony::silent && notice) || testified.stopped_just_now ||
             (testified.testimony != Testimony::gone &&
              view.now() - health.last_attempt > look_again_after)) {
             out.push_back(ask(Inquiry::Kind::reprobe, *testified.replica));
@@ -424,7 +437,8 @@ bool is_pending(const View& view) {
 std::vector<Inquiry> inquiries_of(const View& view, Code code) {
     std::vector<Inquiry> out;
     if (view.sight == Sight::absent) {
-        const bool open = view.unknown + view.counts.silent + view.counts.hearing > 0;
+        const bool open = view.unknown + view.counts.silent + view.counts.hearing > 0 ||
+                          !stopped_just_now(view).empty();
         if (open && view.place != Place::leaf) {
             ask_about_absent(view, out);
         }

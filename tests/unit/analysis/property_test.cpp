@@ -14,6 +14,12 @@ public:
     World(unsigned seed, bool primary_lives)
         : random_(seed), lives_(primary_lives), stage_(make_servers()) {
         stage_.well();
+        for (const auto& name : replicas_) {
+            if (pick(3) == 0) {  // a connection lost before the failure, and made again since
+                stage_.receiver(name, ThreadState::connecting, lost).good(name, 300);
+            }
+        }
+        stage_.look(901);
     }
 
     void step() {
@@ -59,6 +65,8 @@ public:
     }
 
 private:
+    static constexpr int net_timeout_ms = 60'000;  // then a receiver notices by itself
+
     struct Truth {
         bool connected = false;  // to the primary, in fact
         bool gone = false;       // out of our sight
@@ -101,6 +109,7 @@ private:
                     pick(2) == 0 ? "Connecting to source" : ""
                 );
                 stage_.good(name, now_);
+                return;
             }
             stage_.receiver(name, ThreadState::running, waiting);
             // Heartbeats come only while there is no data; here the counter shows either.
@@ -108,7 +117,7 @@ private:
                 10 + static_cast<std::uint64_t>(
                          now_ / static_cast<int>(channel.heartbeat_period_seconds * 1000)
                      );
-        } else if (truth.believes) {
+        } else if (truth.believes && now_ < net_timeout_ms) {
             stage_.receiver(name, ThreadState::running, waiting);
         } else {
             stage_.receiver(

@@ -63,6 +63,23 @@ TEST(Testimony, AReplicaInTheMiddleOfAWitnessTestIsNotDeaf) {
     }
 }
 
+TEST(Testimony, AReceiverStoppedJustNowMayBeAnotherWitnessInItsTest) {
+    Stage stage(two_replicas);
+    stage.well().fails("p1", ProbeFailure::timeout, 1000).fails("p1", ProbeFailure::timeout, 1600);
+    stage.receiver("r1", ThreadState::connecting, lost, 2003).good("r1", 1700);
+
+    stage.receiver("r2", ThreadState::stopped).good("r2", 1700).look(1701);
+    EXPECT_EQ(stage.code("p1"), Code::dead_primary);
+    EXPECT_FALSE(stage.actionable("p1"));
+    EXPECT_THAT(
+        stage.find("p1")->vetoes, ElementsAre("the receiver of r2:3306 was stopped just now")
+    );
+    EXPECT_THAT(stage.asked("p1"), testing::Contains("reprobe r2"));
+
+    stage.good("r1", 6500).good("r2", 6500).look(6501);
+    EXPECT_TRUE(stage.actionable("p1"));
+}
+
 TEST(Testimony, AReportFromBeforeTheFailureDoesNotCount) {
     Stage stage(one_replica);
     stage.well().witness("r1", false, 300, 400);
@@ -215,6 +232,7 @@ TEST(Testimony, APrimaryThatIsSeenAgainIsWell) {
 
 TEST(Testimony, AFindingDoesNotChangeWhileNothingChanges) {
     Stage stage(two_replicas);
+    stage.channel("r2").applier = ThreadState::stopped;
     stage.well().fails("p1", ProbeFailure::refused, 1000);
     const auto later = [&](int ms) {
         stage.fails("p1", ProbeFailure::refused, ms);
