@@ -20,6 +20,7 @@
 #include "baton/webui/assets.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -27,6 +28,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 namespace baton::app {
 
@@ -274,16 +276,24 @@ int serve(const std::string& config_file) {
     lease.start();
     notify_service_manager("READY=1\nSTATUS=serving " + config->node.advertise);
 
-    asio::co_spawn(core, run_root(&engine, &lease), [](const std::exception_ptr& failure) {
+    // Commands still run on the loop when the engine has ended; the lease must not wait for them.
+    std::thread ending;
+    auto running = asio::make_work_guard(core);
+    asio::co_spawn(core, run_root(&engine, &lease), [&](const std::exception_ptr& failure) {
         if (failure) {
             std::rethrow_exception(failure
             );  // out of run(): a bug, ends the process with a message
         }
+        ending = std::thread([&lease, &api, &running] {
+            lease.stop();
+            api.stop();
+            running.reset();
+        });
     });
     core.run();
-
-    lease.stop();
-    api.stop();
+    if (ending.joinable()) {
+        ending.join();
+    }
     log::info("stopped");
     return 0;
 }
