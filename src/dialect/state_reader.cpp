@@ -130,11 +130,12 @@ std::string StateReader::statement(Part part) const {
         case Part::replicas:
             return words_.replica_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS";
         case Part::dump_threads:
-            // The information schema's list takes a global lock; the performance schema's does not.
+            // The information schema's list takes a global lock; the performance schema's does not,
+            // and has a table name that must be written in lower case.
             return fmt::format(
-                "SELECT HOST FROM {}.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
-                words_.replica_words && words_.performance_schema ? "performance_schema"
-                                                                  : "information_schema"
+                "SELECT HOST FROM {} WHERE COMMAND LIKE 'Binlog Dump%'",
+                words_.replica_words && words_.performance_schema ? "performance_schema.processlist"
+                                                                  : "information_schema.PROCESSLIST"
             );
         case Part::heartbeats:
             return "SELECT c.CHANNEL_NAME,c.HEARTBEAT_INTERVAL,s.COUNT_RECEIVED_HEARTBEATS "

@@ -96,6 +96,25 @@ std::string executed_positions(const Vocabulary& words) {
                            : "SELECT @@global.gtid_executed AS executed";
 }
 
+std::string kept_heartbeat(const Vocabulary& words, const topology::Channel& now) {
+    if (now.heartbeat_period_seconds <= 0) {
+        return {};
+    }
+    return fmt::format(
+        ",{}_HEARTBEAT_PERIOD={:.3f}",
+        words.replica_words ? "SOURCE" : "MASTER",
+        now.heartbeat_period_seconds
+    );
+}
+
+std::string heartbeat_period(std::string_view channel) {
+    return fmt::format(
+        "SELECT HEARTBEAT_INTERVAL FROM performance_schema.replication_connection_configuration "
+        "WHERE CHANNEL_NAME={}",
+        literal(channel)
+    );
+}
+
 bool change_needs_applier_stopped(const Vocabulary& words, const topology::Channel& now) {
     return words.mariadb() || !now.auto_position;
 }
@@ -124,6 +143,7 @@ std::string change_source(
             literal(credentials->password)
         );
     }
+    sql += kept_heartbeat(words, now);
     if (words.mariadb()) {
         // A server that was a primary has its own transactions in its binary log only.
         const bool was_primary = now.source.empty();
@@ -193,12 +213,8 @@ std::string kill_connection(std::uint64_t id) {
     return fmt::format("KILL CONNECTION {}", id);
 }
 
-std::string process_list(const Vocabulary& words) {
-    return fmt::format(
-        "SELECT ID,USER,HOST,DB,COMMAND,TIME,STATE FROM {}.PROCESSLIST",
-        words.replica_words && words.performance_schema ? "performance_schema"
-                                                        : "information_schema"
-    );
+std::string process_list() {
+    return "SHOW PROCESSLIST";
 }
 
 }  // namespace baton::dialect

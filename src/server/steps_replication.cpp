@@ -46,7 +46,7 @@ Task<Result<bool>> is_stopping(
     std::shared_ptr<Target> target, std::uint64_t session, Deadline deadline
 ) {
     Result<dialect::ResultRows> list =
-        co_await target->session.ask(dialect::process_list(target->session.words()), deadline);
+        co_await target->session.ask(dialect::process_list(), deadline);
     if (!list) {
         co_return list.error();
     }
@@ -91,10 +91,11 @@ Task<Result<void>> start_applier_of_stopped_mariadb(
     );
     const Result<void> changed = co_await session.change(
         fmt::format(
-            "CHANGE MASTER {} TO MASTER_USE_GTID=no,RELAY_LOG_FILE={},RELAY_LOG_POS={}",
+            "CHANGE MASTER {} TO MASTER_USE_GTID=no,RELAY_LOG_FILE={},RELAY_LOG_POS={}{}",
             dialect::literal(channel.name),
             dialect::literal(channel.relay.file),
-            channel.relay.pos
+            channel.relay.pos,
+            dialect::kept_heartbeat(session.words(), channel)
         ),
         deadline
     );
@@ -357,8 +358,9 @@ Task<StepResult> start_replication(std::shared_ptr<Target> target, Step step, De
                 }
                 const Result<void> back = co_await session.change(
                     fmt::format(
-                        "CHANGE MASTER {} TO MASTER_USE_GTID=slave_pos",
-                        dialect::literal(step.channel)
+                        "CHANGE MASTER {} TO MASTER_USE_GTID=slave_pos{}",
+                        dialect::literal(step.channel),
+                        dialect::kept_heartbeat(session.words(), channel)
                     ),
                     deadline
                 );
@@ -535,6 +537,14 @@ Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline dea
     }
     target->stop.reset();
     if (!there) {
+        if (!session.words().mariadb() && session.words().performance_schema) {
+            Result<dialect::ResultRows> period =
+                co_await session.ask(dialect::heartbeat_period(step.channel), deadline);
+            if (!period) {
+                co_return period.error();
+            }
+            channel.heartbeat_period_seconds = dialect::fraction_or(period->at(0, 0), 0);
+        }
         const Result<void> ready = co_await stop_applier_if(target, step, channel, deadline);
         if (!ready) {
             co_return ready.error();

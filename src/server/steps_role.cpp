@@ -168,18 +168,6 @@ Task<StepResult> promote(std::shared_ptr<Target> target, Step step, Deadline dea
         co_return look.error();
     }
     const Channel* found = look->channel(step.channel);
-    if (found != nullptr && !step.source.empty() && found->source != step.source &&
-        found->receiver == ThreadState::running) {
-        co_return fail(
-            Errc::refused,
-            fmt::format(
-                "{}: replicates from {} and not from {}",
-                session.id().text(),
-                found->source.text(),
-                step.source.text()
-            )
-        );
-    }
     // The end of what the old primary wrote, before the first write of the new one.
     Result<recovery::ReplicaPosition> position = look->position(found);
     if (!position) {
@@ -259,8 +247,7 @@ bool is_writer(const dialect::ResultRows& list, std::size_t row, const std::stri
 
 Task<Result<std::size_t>> kill_writers(std::shared_ptr<Target> target, Deadline deadline) {
     Session& session = target->session;
-    Result<dialect::ResultRows> list =
-        co_await session.ask(dialect::process_list(session.words()), deadline);
+    Result<dialect::ResultRows> list = co_await session.ask(dialect::process_list(), deadline);
     if (!list) {
         co_return list.error();
     }

@@ -99,8 +99,10 @@ Task<std::optional<Error>> ServerWatch::observe(Deadline deadline) {
 Task<std::optional<Error>> ServerWatch::connect(Deadline deadline) {
     mysql::ConnectOptions options = connect_options(common_.options, id_);
     options.init_sql = dialect::session_sql(session_idle_limit, 2 * common_.options.probe_timeout);
+    // MariaDB's library does not tell why it could not connect ("115"); the kernel does.
+    const bool in_doubt = failed_before_ || lost_;
     const Result<void> connected =
-        co_await connection_.connect(std::move(options), deadline, failed_before_);
+        co_await connection_.connect(std::move(options), deadline, in_doubt);
     failed_before_ = !connected;
     if (!connected) {
         co_return connected.error();

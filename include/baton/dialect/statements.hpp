@@ -50,18 +50,24 @@ struct Credentials {
 };
 
 /// Points the channel to another source by GTID. Host and port only, as far as the channel is
-/// configured already: user, password, TLS, heartbeat and retry options stay (MySQL 8.4 manual,
+/// configured already: user, password, TLS and retry options stay (MySQL 8.4 manual,
 /// CHANGE REPLICATION SOURCE TO: "if an option is not specified, its value is unchanged"; tried
-/// on 9.7 and MariaDB 10.11). MySQL with auto-positioning on: only the receiver must be stopped;
-/// the relay logs are kept while the applier runs. MariaDB and MySQL without: both threads, and
-/// what was received and not applied is dropped. `credentials`: for a server that was no replica
-/// before.
+/// on 9.7 and MariaDB 10.11). Only the heartbeat period does not: both set it to half of the
+/// receiver's time-out whenever it is not named (tried on both), so it is named. MySQL with
+/// auto-positioning on: only the receiver must be stopped; the relay logs are kept while the
+/// applier runs. MariaDB and MySQL without: both threads, and what was received and not applied is
+/// dropped. `credentials`: for a server that was no replica before.
 std::string change_source(
     const Vocabulary& words,
     const topology::Channel& now,
     const InstanceId& source,
     const std::optional<Credentials>& credentials
 );
+
+/// Option to append to any CHANGE, so that the heartbeat period stays; "" when it is not known.
+std::string kept_heartbeat(const Vocabulary& words, const topology::Channel& now);
+/// MySQL with performance_schema: one row; SHOW REPLICA STATUS does not tell it.
+std::string heartbeat_period(std::string_view channel);
 
 /// True when change_source() needs the applier stopped.
 bool change_needs_applier_stopped(const Vocabulary& words, const topology::Channel& now);
@@ -83,7 +89,9 @@ std::string and_take_lock(std::string_view name);
 std::string lock_holder(std::string_view name);
 std::string release_lock(std::string_view name);
 std::string kill_connection(std::uint64_t id);
-/// ID, USER, HOST, DB, COMMAND, TIME, STATE of all sessions.
-std::string process_list(const Vocabulary& words);
+/// Id, User, Host, db, Command, Time, State of all sessions. Not from a table: the one of the
+/// information schema is on its way out, the one of the performance schema is empty where threads
+/// are not instrumented.
+std::string process_list();
 
 }  // namespace baton::dialect
