@@ -160,18 +160,10 @@ def election(options, report):
 
 
 class Farm:
-    """Simulated servers, as many as wanted, in one process: tests/bench/fake_mysql_farm.
+    """Simulated servers, as many as wanted, in one process: tests/bench/fake_mysql_farm, which tells its contract."""
 
-    Contract: `fake_mysql_farm --servers N --dead N --changing N --port P --stats FILE` listens on port P of one
-    127.x.y.z address per server, with one primary for every 10 servers. `--dead` of them accept no connection,
-    `--changing` of them have another state at each poll (their GTID position moves). When all listen, it writes the
-    addresses of the primaries ("host:port", one a line) to its standard output and then a line READY. Each second
-    it replaces FILE by a JSON object with the totals so far: {"polls": N, "statements": N, "connections": N}, polls
-    being packets that held at least one statement.
-    """
-
-    def __init__(self, options, folder, port):
-        program = BUILD / "release/tests/bench/fake_mysql_farm"
+    def __init__(self, options, case, folder, port):
+        program = pathlib.Path(os.environ.get("BATON_FARM", BUILD / "release/tests/bench/fake_mysql_farm"))
         if not program.exists():
             sys.exit(f"{program} is not built")
         self.name = "fake_mysql_farm"
@@ -179,8 +171,8 @@ class Farm:
         self.stats_file = folder / "farm.json"
         self.process = Process.spawn(
             self.name,
-            [program, "--servers", options.servers, "--dead", options.dead, "--changing", options.changing,
-             "--port", port, "--stats", self.stats_file],
+            [program, "--servers", options.servers, "--dead", case.dead, "--dead-as", options.dead_as,
+             "--busy", case.busy, "--port", port, "--stats", self.stats_file],
             self.log,
         )
 
@@ -209,14 +201,42 @@ def resident_mib(pid):
     raise RuntimeError(f"no VmRSS of {pid}")
 
 
+class Case:
+    def __init__(self, name, servers):
+        self.name = name
+        self.busy = servers if name == "busy" else 0
+        self.dead = servers // 2 if name == "dead" else 0
+
+
+CASES = ("idle", "busy", "dead")
+
+
 def poll(options, report):
+    measured = {}
+    for name in options.case or CASES:
+        for run in range(1, options.runs + 1):
+            values = poll_once(options, Case(name, options.servers))
+            measured.setdefault(name, []).append(values)
+            report.line(
+                bench="poll", case=name, run=run, servers=options.servers, **values,
+                cores=os.cpu_count(), load=os.getloadavg()[0],
+            )
+    columns = list(next(iter(measured.values()))[0])
+    print(f"medians of {options.runs} runs with {options.servers} servers", file=sys.stderr)
+    print(f"{'':26}" + "".join(f"{name:>12}" for name in measured), file=sys.stderr)
+    for column in columns:
+        medians = [statistics.median(values[column] for values in runs) for runs in measured.values()]
+        print(f"{column:26}" + "".join(f"{median:12.2f}" for median in medians), file=sys.stderr)
+
+
+def poll_once(options, case):
     with Lab("bench") as lab:
-        farm = Farm(options, lab.folder, lab.take_port())
+        farm = Farm(options, case, lab.folder, lab.take_port())
         lab.adopt(farm)
         seeds = farm.wait_seeds()
         backend = lab.backend()
         node = lab.nodes(backend, seeds, count=1)[0]
-        alive = options.servers - options.dead
+        alive = options.servers - case.dead
 
         def all_polled():
             seen = node.json("/api/all-instances", timeout=20)
@@ -225,7 +245,7 @@ def poll(options, report):
         began = time.monotonic()
         eventually(all_polled, 120, f"{alive} servers are polled", every=0.5)
         discovered = time.monotonic() - began
-        time.sleep(5)  # past the first burst of writes
+        time.sleep(options.settle)  # past the first burst of writes
 
         def sample():
             return {
@@ -240,21 +260,25 @@ def poll(options, report):
         time.sleep(options.seconds)
         after = sample()
         seconds = after["at"] - before["at"]
-        polls = after["farm"]["polls"] - before["farm"]["polls"]
+        farm_delta = {key: after["farm"][key] - before["farm"][key] for key in after["farm"]}
+        if after["farm"]["unknown"]:
+            sys.exit(f"the farm did not understand {after['farm']['unknown']} statements; teach it")
+        polls = farm_delta["polls"]
         if polls == 0:
-            sys.exit("nothing was polled")
-        statements = after["farm"]["statements"] - before["farm"]["statements"]
-        # The sample itself asks twice (connect, SHOW), once in each of the two.
-        questions = (after["questions"] - before["questions"] - 2) / seconds
-        report.line(
-            bench="poll", servers=options.servers, dead=options.dead, changing=options.changing, seconds=seconds,
-            discovered_s=discovered, polls_per_s=polls / seconds,
-            statements_per_poll=statements / polls,
-            cpu_us_per_poll=(after["cpu"] - before["cpu"]) / polls * 1e6,
-            backend_cpu_us_per_poll=(after["backend_cpu"] - before["backend_cpu"]) / polls * 1e6,
-            backend_statements_per_s=questions, resident_mib=resident_mib(node.process.pid),
-            cores=os.cpu_count(), load=os.getloadavg()[0],
-        )
+            sys.exit(f"nothing was polled\n{tail(node.log, 40)}")
+        cpu = after["cpu"] - before["cpu"]
+        return {
+            "cpu_us_per_poll": cpu / polls * 1e6,
+            "backend_cpu_us_per_poll": (after["backend_cpu"] - before["backend_cpu"]) / polls * 1e6,
+            # The sample itself asks twice (connect, SHOW), once in each of the two.
+            "backend_statements_per_s": (after["questions"] - before["questions"] - 2) / seconds,
+            "resident_mib": resident_mib(node.process.pid),
+            "cpu_percent": 100 * cpu / seconds,
+            "polls_per_s": polls / seconds,
+            "statements_per_poll": farm_delta["statements"] / polls,
+            "connects_per_s": farm_delta["connections"] / seconds,
+            "discovered_s": discovered,
+        }
 
 
 def require(missing):
@@ -276,9 +300,11 @@ def main():
             command.add_argument("--semi-sync", action="store_true")
     command = commands.add_parser("poll")
     command.add_argument("--servers", type=int, default=1000)
-    command.add_argument("--dead", type=int, default=0)
-    command.add_argument("--changing", type=int, default=0)
-    command.add_argument("--seconds", type=int, default=60)
+    command.add_argument("--case", choices=CASES, action="append")
+    command.add_argument("--dead-as", choices=["refuse", "blackhole"], default="blackhole")
+    command.add_argument("--runs", type=int, default=3)
+    command.add_argument("--settle", type=int, default=10)
+    command.add_argument("--seconds", type=int, default=30)
     command.add_argument("--json")
     options = parser.parse_args()
     {"failover": failover, "election": election, "poll": poll}[options.command](options, Report(options.json))
