@@ -71,7 +71,9 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
     // Findings for the standbys, cluster by cluster, only when they differ from what was written.
     std::map<std::string, std::vector<analysis::Finding>> by_cluster;
     for (const auto& finding : present) {
-        by_cluster[finding.cluster_id].push_back(finding);
+        auto& list = by_cluster[finding.cluster_id];
+        list.push_back(finding);
+        list.back().inquiries.clear();  // of this moment; nobody else asks them
     }
     for (auto& [cluster, list] : by_cluster) {
         if (state.findings[cluster] != list || !written_findings[cluster]) {
