@@ -96,7 +96,7 @@ bool stands_still(const View& view) {
 
 Code semi_sync_problem(const View& view) {
     const auto& semi_sync = view.subject->state.semi_sync;
-    if (!semi_sync.source_enabled || !semi_sync.source_status ||
+    if (view.deposed != nullptr || !semi_sync.source_enabled || !semi_sync.source_status ||
         semi_sync.wait_for_replica_count == 0) {
         return Code::no_problem;
     }
