@@ -152,10 +152,10 @@ const stateKind = { done: 'ok', running: 'critical pulse', failed: 'critical', a
 
 function recoveryTable(recoveries, short) {
   return h('div', { class: 'card scroll' }, h('table', {},
-    h('tr', {}, h('th', {}, '#'), h('th', {}, 'when'), short ? null : h('th', {}, 'cluster'), h('th', {}, 'failed'), h('th', {}, 'successor'), h('th', {}, 'state')),
-    recoveries.map(r => h('tr', {}, h('td', {}, link('/web/recovery/' + encodeURIComponent(r.id), r.number)), h('td', {}, short ? new Date(r.started_ms).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }) : time(r.started_ms)),
+    h('tr', {}, h('th', {}, '#'), h('th', {}, 'when'), short ? null : h('th', {}, 'cluster'), short ? h('th', {}, 'failed → successor') : [h('th', {}, 'failed'), h('th', {}, 'successor')], h('th', {}, 'state')),
+    recoveries.map(r => h('tr', {}, h('td', {}, link('/web/recovery/' + encodeURIComponent(r.id), r.number)), h('td', {}, short ? new Date(r.started_ms).toLocaleString(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hour12: false }) : time(r.started_ms)),
       short ? null : h('td', {}, link('/web/cluster/' + encodeURIComponent(r.cluster_alias || r.cluster_name), r.cluster_alias || r.cluster_name)),
-      h('td', {}, r.failed), h('td', {}, r.successor || '–'),
+      short ? h('td', {}, r.failed, h('div', { class: 'quiet' }, '→ ' + (r.successor || 'nobody'))) : [h('td', {}, r.failed), h('td', {}, r.successor || '–')],
       h('td', {}, pill(r.state, stateKind[r.state]), r.total_ms ? h('span', { class: 'quiet' }, ' ' + r.total_ms + ' ms') : null)))));
 }
 
