@@ -25,7 +25,9 @@ std::string second_lock(const std::string& name) {
 Task<void> run_background(Background statement, std::string sql) {
     const Deadline deadline = statement->sent + background_limit;
     mysql::Reply reply = co_await statement->connection->query(std::move(sql), deadline);
-    statement->error = std::move(reply.error);
+    if (!statement->error.has_value()) {
+        statement->error = std::move(reply.error);
+    }
     statement->ended.set();
 }
 
@@ -33,6 +35,8 @@ Task<void> run_background(Background statement, std::string sql) {
 Task<void> leave_when_deposed(Common* common, Background statement) {
     while (!statement->done()) {
         if (!common->may_act()) {
+            statement->error =
+                fail(Errc::not_leader, "this node may not act any more; the outcome is not known");
             statement->connection->drop();
             co_return;
         }

@@ -130,6 +130,7 @@ protected:
         replica_->started();
         primary_->write();
         replica_->follow(*primary_);
+        ASSERT_TRUE(eventually([&] { return replica_->rows() == "1"; }, 10s));
     }
 
     void run_for(Duration time) {
