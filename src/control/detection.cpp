@@ -5,6 +5,7 @@
 #include "engine_impl.hpp"
 
 #include "baton/base/log.hpp"
+#include "baton/base/text.hpp"
 
 #include <fmt/format.h>
 
@@ -132,11 +133,12 @@ void Engine::Impl::record_detections(const std::vector<analysis::Finding>& prese
         detection.begin_ms = wall();
         ++counters.detections;
         log::warning(
-            "detected in {}: {} {}: {}",
+            "detected in {}: {} {}: {}{}",
             finding.cluster_name,
             analysis::to_string(finding.code),
             finding.subject.text(),
-            finding.summary
+            finding.summary,
+            finding.vetoes.empty() ? "" : ". Not acted upon: " + join(finding.vetoes, "; ")
         );
         open_detections[finding.subject] = {finding.code, detection.number};
         enqueue(state.put(detection));

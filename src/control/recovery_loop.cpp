@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration journal_limit = 2s;
 constexpr Duration observe_limit = 1500ms;
+constexpr Duration promotion_reserve = 300ms;  // far more than the statements take
 constexpr unsigned rounds_limit =
     200;  // far beyond any plan; a plan that does not end is a bug that must not spin
 
@@ -308,7 +309,16 @@ Task<void> Engine::Impl::perform_step(
     std::optional<Result<recovery::StepReport>>* outcome
 ) {
     const auto begun = now();
-    if (step.kind == recovery::StepKind::hook) {
+    const auto left = lease.status().left;
+    if (step.kind == recovery::StepKind::promote && left < promotion_reserve) {
+        // A step that cannot be taken back does not begin when the lease may end within it. The
+        // journal of the next round renews it.
+        co_await sleep_for(50ms);
+        outcome->emplace(fail(
+            Errc::unavailable,
+            fmt::format("only {} ms of the lease are left, too few to promote", to_ms(left))
+        ));
+    } else if (step.kind == recovery::StepKind::hook) {
         outcome->emplace(co_await run_hooks(*record, step, journal->epoch));
     } else {
         outcome->emplace(co_await performer->perform(step, begun + step.limit));

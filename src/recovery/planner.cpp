@@ -107,7 +107,8 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
 }
 
 void failed(Record& record, const Step& step, const Error& error) {
-    if (error.code == Errc::not_leader || error.code == Errc::cancelled) {
+    if (error.code == Errc::not_leader || error.code == Errc::cancelled ||
+        error.code == Errc::unavailable) {
         return;  // says nothing of the server; another node goes on
     }
     note(record, step.text() + ": " + error.what);

@@ -63,7 +63,10 @@ struct Node {
 class EngineTest : public testing::Test {
 protected:
     EngineTest() {
-        ignore(log::configure("error", ""), "tests need no log");
+        ignore(
+            log::configure(std::getenv("BATON_TEST_LOG") ? "info" : "error", ""),
+            "tests need no log"
+        );
         world.add("p");
         for (const auto* name : {"r1", "r2", "r3"}) {
             world.add(name, "p");
@@ -220,6 +223,26 @@ TEST_F(EngineTest, AFrozenPrimaryIsReplacedAfterAWitnessCouldNotHearIt) {
     world.at("p").frozen = false;
     EXPECT_TRUE(until([&] { return world.at("p").read_only; }))
         << "it is made read-only when it is back";
+    EXPECT_EQ(world.writable().size(), 1U);
+}
+
+TEST_F(EngineTest, DoesNotPromoteWithALeaseThatIsAboutToEnd) {
+    start(settings());
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+    a->lease.left = 100ms;
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] {
+        return std::count_if(world.performed.begin(), world.performed.end(), [](const auto& step) {
+                   return step.find("stop the receiver") != std::string::npos;
+               }) >= 3;
+    }));
+    io.restart();
+    io.run_for(200ms);
+    EXPECT_THAT(world.writable(), ElementsAre());
+    a->lease.left = 2s;
+    EXPECT_TRUE(until([&] { return recovered(*a); }));
     EXPECT_EQ(world.writable().size(), 1U);
 }
 

@@ -158,7 +158,10 @@ private:
                 seen.state = world_.state_of(found->second);
             }
             seen.ended = now();
-            seen.wall_ms = 1'767'600'000'000;
+            seen.wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                               std::chrono::system_clock::now().time_since_epoch()
+            )
+                               .count();
             co_return seen;
         }
 
@@ -346,12 +349,15 @@ public:
 
     void lose() { believes_ = false; }
 
+    Duration left = 2s;
+
     [[nodiscard]] bool may_act() const override { return believes_; }
 
     [[nodiscard]] ports::LeaseStatus status() const override {
         ports::LeaseStatus status;
         status.role = believes_ ? ports::Role::holder : ports::Role::challenger;
         status.may_act = believes_;
+        status.left = believes_ ? left : Duration{};
         status.epoch = believes_ ? epoch_ : backend_.epoch;
         status.token = token_;
         status.holder_token = backend_.holder;
