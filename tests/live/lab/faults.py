@@ -51,6 +51,18 @@ def _ports_of(pid):
     return ports
 
 
+def _ports_to(local_ports, remote_port):
+    """Those of the local ports that have a connection to the remote one."""
+    found = set()
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        for line in file.readlines()[1:]:
+            fields = line.split()
+            local, remote = (int(fields[index].rpartition(":")[2], 16) for index in (1, 2))
+            if local in local_ports and remote == remote_port:
+                found.add(local)
+    return found
+
+
 def missing_because():
     """Empty when packets can be dropped here, else the reason, for the name of a skipped test."""
     if os.geteuid() != 0:
@@ -94,6 +106,31 @@ class PacketDrop(_Drop):
             self._add(rule)
         for port in _ports_of(self._pid) - {self._port}:
             self._add(_port_rules(port)[0])
+
+
+class GroupDrop(_Drop):
+    """While active, nothing gets from a server of a cluster to the others' group ports, nor from them to its own.
+
+    Clients still reach all of them: the server is in a minority and may answer.
+    """
+
+    def __init__(self, gid, pid, port, other_ports):
+        super().__init__()
+        self._gid = gid
+        self._pid = pid
+        self._port = port
+        self._others = other_ports
+
+    def start(self):
+        for rule in _port_rules(self._port):
+            self._add(rule)
+        owner = _owner_rule(self._gid)
+        own_ports = _ports_of(self._pid)
+        for other in self._others:
+            self._add([*owner[:5], "--dport", str(other), *owner[5:]])
+            # Answers on connections that it opened itself.
+            for port in _ports_to(own_ports, other):
+                self._add(["INPUT", "-i", "lo", "-p", "tcp", "--sport", str(other), "--dport", str(port), *_mark()])
 
 
 class ConnectionDrop(_Drop):

@@ -17,6 +17,7 @@ REPLICATION_USER, REPLICATION_PASSWORD = "repl", "repl-secret"
 BATON_USER, BATON_PASSWORD = "baton", "baton-secret"
 WRITER_USER, WRITER_PASSWORD = "app", "app-secret"
 BACKEND_USER, BACKEND_PASSWORD, BACKEND_DATABASE = "batondb", "batondb-secret", "baton"
+CHECK_USER, CHECK_PASSWORD = "batoncheck", "batoncheck-secret"
 
 
 class Flavour:
@@ -90,6 +91,16 @@ class Flavour:
             f"GRANT ALL ON {BACKEND_DATABASE}.* TO '{BACKEND_USER}'@'%'",
         ]
 
+    def cluster_accounts(self):
+        """The same on each server of a backend that has several: they replicate, and a check program looks at them."""
+        return [
+            *self.backend_accounts(),
+            f"CREATE USER '{REPLICATION_USER}'@'%' IDENTIFIED BY '{REPLICATION_PASSWORD}'",
+            f"GRANT REPLICATION SLAVE ON *.* TO '{REPLICATION_USER}'@'%'",
+            f"CREATE USER '{CHECK_USER}'@'%' IDENTIFIED BY '{CHECK_PASSWORD}'",
+            *(f"{grant} TO '{CHECK_USER}'@'%'" for grant in self.check_grants),
+        ]
+
 
 class MariaDB(Flavour):
     name = "mariadb"
@@ -100,6 +111,7 @@ class MariaDB(Flavour):
         "GRANT PROCESS, RELOAD, BINLOG MONITOR, SLAVE MONITOR, REPLICATION MASTER ADMIN, REPLICATION SLAVE ADMIN,"
         " READ_ONLY ADMIN, CONNECTION ADMIN ON *.*",
     )
+    check_grants = ()
 
     def missing_because(self):
         for program in ("mariadbd", "mariadb-install-db"):
@@ -177,6 +189,7 @@ class MySQL(Flavour):
         "GRANT REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN ON *.*",
         "GRANT SELECT ON performance_schema.*",
     )
+    check_grants = ("GRANT SELECT ON performance_schema.replication_group_members",)
 
     @property
     def tree(self):

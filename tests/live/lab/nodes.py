@@ -133,14 +133,15 @@ class Node(HttpClient):
 
     @classmethod
     def create(cls, name, port, folder, *, backend, seeds, settings=None):
-        """backend: a Server, or "sqlite" for the embedded one."""
+        """backend: a Server, addresses "host:port,host:port", or "sqlite" for the embedded one."""
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         topology_password = secret_file(folder / "topology.password", BATON_PASSWORD)
         if backend == "sqlite":
             url, password = f"sqlite:{folder}/baton.sqlite", None
         else:
-            url = f"mysql://{BACKEND_USER}@{backend.address}/{BACKEND_DATABASE}"
+            address = backend if isinstance(backend, str) else backend.address
+            url = f"mysql://{BACKEND_USER}@{address}/{BACKEND_DATABASE}"
             password = secret_file(folder / "backend.password", BACKEND_PASSWORD)
         config = node_config(
             name,

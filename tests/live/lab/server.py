@@ -40,6 +40,10 @@ class Server:
     def address(self):
         return f"127.0.0.1:{self.port}"
 
+    def address_for(self, _number):
+        """What the node of that number has in its backend.url."""
+        return self.address
+
     @property
     def gid(self):
         """Group id of the process: unique per server, because the port is."""
@@ -57,12 +61,15 @@ class Server:
         )
         (self.datadir / "auto.cnf").unlink(missing_ok=True)  # each server makes its own UUID
 
-    def start(self):
-        """Starts the process without waiting for it; see wait_started()."""
-        argv = self.flavour.server_argv(self.datadir, self.port, **self.options)
+    def start(self, *more, env=None):
+        """Starts the process, with more options, without waiting for it; see wait_started()."""
+        argv = [*self.argv(), *more]
         self.process = Process.spawn(
-            f"{self.name} ({self.flavour.label})", argv, self.log, gid=self.gid, detach=self.detach
+            f"{self.name} ({self.flavour.label})", argv, self.log, gid=self.gid, detach=self.detach, env=env
         )
+
+    def argv(self):
+        return self.flavour.server_argv(self.datadir, self.port, **self.options)
 
     def wait_started(self):
         deadline = time.monotonic() + START_LIMIT
@@ -144,12 +151,14 @@ class Server:
         return {row["n"] for row in self.rows("SELECT n FROM app.ledger", timeout=20)}
 
 
-def template(flavour, kind):
+def template(flavour, kind, finish=None):
     """The data directory that servers start from: made once per version, kind and text of the accounts.
 
-    kind: "topology" or "backend".
+    kind: "topology", "backend" (one server), "cluster" (one of several), or another name for a "cluster" on which
+    finish(folder, datadir) was called before it was used for the first time.
     """
-    statements = flavour.accounts() if kind == "topology" else flavour.backend_accounts()
+    texts = {"topology": flavour.accounts, "backend": flavour.backend_accounts}
+    statements = texts.get(kind, flavour.cluster_accounts)()
     key = hashlib.sha256("\n".join([flavour.version, *statements]).encode()).hexdigest()[:12]
     home = BUILD / "lab"
     home.mkdir(parents=True, exist_ok=True)
@@ -163,6 +172,8 @@ def template(flavour, kind):
             try:
                 flavour.initialise(datadir, log)
                 _fill(flavour, folder, statements)
+                if finish is not None:
+                    finish(pathlib.Path(folder), datadir)
             except (subprocess.CalledProcessError, RuntimeError, pymysql.Error) as error:
                 raise RuntimeError(f"no {flavour.label} data directory: {error}\n{tail(log.name)}") from error
             for leftover in ("auto.cnf", "mysqld.pid", "mysqld.sock", "mysqld.sock.lock"):

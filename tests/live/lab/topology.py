@@ -14,7 +14,7 @@ import time
 
 import pymysql
 
-from . import faults
+from . import backends, faults
 from .flavour import FLAVOURS
 from .nodes import HAProxy, Node
 from .ports import PortPool
@@ -138,6 +138,22 @@ class Lab:
         server.wait_started()
         return server
 
+    def galera(self, count=3, **options):
+        """A running backends.Galera, with an empty database for Baton."""
+        return self._cluster(backends.Galera(self, count, **options))
+
+    def group_replication(self, count=3, **options):
+        """A running backends.GroupReplication."""
+        return self._cluster(backends.GroupReplication(self, count, **options))
+
+    def active_passive(self):
+        """A running backends.ActivePassive."""
+        return self._cluster(backends.ActivePassive(self))
+
+    def _cluster(self, cluster):
+        cluster.start()
+        return cluster
+
     def topology(self, flavour="mariadb", tree=3, *, semi_sync=False, replica_net_timeout=60):
         """A running topology that replicates.
 
@@ -177,12 +193,17 @@ class Lab:
     # --- nodes -----------------------------------------------------------------------------------------------------
 
     def prepare_nodes(self, backend, seeds, count=3, settings=None):
-        """Nodes that are not started yet."""
+        """Nodes that are not started yet. backend: what backend() and its like return, or "sqlite"."""
         nodes = []
         for number in range(1, count + 1):
             name = f"node{number}"
             node = Node.create(
-                name, self._ports.take(), self.folder / name, backend=backend, seeds=seeds, settings=settings
+                name,
+                self._ports.take(),
+                self.folder / name,
+                backend=backend if backend == "sqlite" else backend.address_for(number),
+                seeds=seeds,
+                settings=settings,
             )
             self._members.append(node)
             nodes.append(node)
@@ -214,6 +235,14 @@ class Lab:
         drop.start()
         return drop
 
+    def drop_group_packets(self, server, others):
+        """Cuts a server of a cluster off from the others of it, but not from its clients."""
+        drop = faults.GroupDrop(
+            server.gid, server.process.pid, server.group_port, [other.group_port for other in others]
+        )
+        self._drops.append(drop)
+        drop.start()
+        return drop
 
     def cut_connection(self, node, server):
         """Drops what a node sends to a server, until stop() of the returned object."""
