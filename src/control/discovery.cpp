@@ -145,6 +145,8 @@ void Engine::Impl::handle(
     }
     slot->error = failed ? (observation.error.empty() ? "failed" : observation.error) : "";
     const auto change = builder.apply(observation);
+    slot->moved = slot->moved || change != topology::Builder::Change::none;
+    slot->changed = slot->changed || change == topology::Builder::Change::decisive;
     slot->last_started = observation.started;
     auto waiting = std::exchange(slot->observed, std::make_shared<baton::Event>(core));
     waiting->set();

@@ -44,7 +44,8 @@ struct Slot {
         observed;           // set when the present probe has been folded in, then replaced
     unsigned failures = 0;  // in a row
     std::string error;      // of the newest probe, "" when it succeeded
-    std::shared_ptr<const topology::Instance> flushed;  // as last written to the backend
+    bool moved = true, changed = true;  // since its stored forms were made
+    TimePoint stable_made{};
     std::size_t stable_hash = 0, progress_hash = 0;
 };
 

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration write_pause = 200ms;      // between batches
 constexpr Duration instances_pause = 900ms;  // between writes of one server's progress
+constexpr Duration settings_pause = 15s;     // between looks for a change of one server's settings
 constexpr std::size_t batch_documents = 500;
 constexpr std::size_t audit_kept = 1000, detections_kept = 500, recoveries_kept = 500;
 
@@ -101,16 +102,21 @@ void Engine::Impl::collect_instances() {
             continue;
         }
         auto& slot = *found->second;
-        if (slot.flushed == instance) {
+        // Settings may change beside what decisions rest on, and then nobody waits for them.
+        if (slot.changed || now() - slot.stable_made >= settings_pause) {
+            slot.changed = false;
+            slot.stable_made = now();
+            auto stable = topology::stable_json(*instance);
+            if (const auto hash = std::hash<std::string>{}(stable) | 1U; hash != slot.stable_hash) {
+                slot.stable_hash = hash;
+                state.instances[instance->id].first = stable;
+                enqueue({"instance", instance->id.text(), std::move(stable)});
+            }
+        }
+        if (!slot.moved) {
             continue;
         }
-        slot.flushed = instance;
-        auto stable = topology::stable_json(*instance);
-        if (const auto hash = std::hash<std::string>{}(stable) | 1U; hash != slot.stable_hash) {
-            slot.stable_hash = hash;
-            state.instances[instance->id].first = stable;
-            enqueue({"instance", instance->id.text(), std::move(stable)});
-        }
+        slot.moved = false;
         auto progress = topology::progress_json(*instance);
         if (const auto hash = std::hash<std::string>{}(progress) | 1U; hash != slot.progress_hash) {
             slot.progress_hash = hash;

@@ -55,6 +55,16 @@ class LeaderWatch:
         ]
         return min(first) - after if first else None
 
+    def longest_gap(self, since, until):
+        """Seconds of the longest time between `since` and `until` without an answer 200 of any node."""
+        moments = sorted(
+            answer.received
+            for answers in self._answers.values()
+            for answer in list(answers)
+            if answer.status == 200 and since < answer.received < until
+        )
+        return max(after - before for before, after in zip([since, *moments], [*moments, until]))
+
     def violations(self):
         """Proofs of two active nodes at one instant: one said 200 before and after another one did, within so short
         a time that the lease cannot have gone there and back. Answers alone are intervals, not instants."""
