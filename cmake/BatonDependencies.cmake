@@ -12,6 +12,9 @@ if(BATON_TESTS)
     find_package(GTest REQUIRED)
 endif()
 
+# Optional: polling allocates many small texts, which costs an eighth less with it (scripts/bench poll).
+find_library(JEMALLOC_LIBRARY jemalloc)
+
 # Either client library: Oracle's libmysqlclient or MariaDB Connector/C. Which one it is only its header tells.
 find_path(MYSQL_INCLUDE_DIR mysql.h PATH_SUFFIXES mysql mariadb REQUIRED)
 find_library(MYSQL_CLIENT_LIBRARY NAMES mysqlclient mariadb PATH_SUFFIXES mysql mariadb REQUIRED)

@@ -13,7 +13,8 @@ namespace baton::control {
 
 namespace {
 
-constexpr Duration publish_pause = 150ms;     // between snapshots that carry mere progress
+constexpr Duration publish_pause = 300ms;  // between snapshots that carry mere progress
+constexpr std::chrono::milliseconds poll_grid{20};
 constexpr Duration wake_pause = 25ms;         // between probes of one server that others asked for
 constexpr Duration witness_pause = 1s;        // after a witness test that could not be carried out
 constexpr std::size_t servers_limit = 20000;  // a hostile server could name any number of others
@@ -76,19 +77,21 @@ Duration Engine::Impl::pause_after(const InstanceId& id, unsigned failures) cons
 
 Task<void> Engine::Impl::watch_server(std::shared_ptr<Slot> slot) {
     co_await sleep_until(slot->first_due);
-    // Each server has its own place in the interval, so that polls are spread evenly.
+    // Each server has its own place in the interval, so that polls are spread evenly; but places
+    // lie on a grid, so that one wake-up serves several of them.
     const auto interval = settings.poll_interval;
-    const auto offset = Duration(
-        static_cast<Duration::rep>(std::hash<InstanceId>{}(slot->id) % 997) * interval.count() / 997
+    const auto place = static_cast<Duration::rep>(std::hash<InstanceId>{}(slot->id) % 997);
+    const TimePoint origin = now() + Duration(place * (interval.count() / 997));
+    TimePoint regular = TimePoint(
+        (origin.time_since_epoch() / poll_grid) * std::chrono::duration_cast<Duration>(poll_grid)
     );
-    TimePoint regular = now() + offset;
     while (!slot->removed) {
         const auto started = now();
         auto observation = co_await slot->watch->probe(started + settings.probe_timeout);
         if (slot->removed) {
             break;
         }
-        handle(slot, observation);
+        handle(slot, std::move(observation));
         while (regular <= now()) {
             regular += settings.poll_interval;
         }
@@ -120,9 +123,7 @@ void Engine::Impl::wake_neighbours(const topology::Instance& instance) {
     }
 }
 
-void Engine::Impl::handle(
-    const std::shared_ptr<Slot>& slot, const topology::Observation& observation
-) {
+void Engine::Impl::handle(const std::shared_ptr<Slot>& slot, topology::Observation observation) {
     ++counters.probes;
     counters.probe_seconds_sum +=
         std::chrono::duration<double>(observation.ended - observation.started).count();
@@ -144,10 +145,11 @@ void Engine::Impl::handle(
         }
     }
     slot->error = failed ? (observation.error.empty() ? "failed" : observation.error) : "";
-    const auto change = builder.apply(observation);
+    const auto started = observation.started;
+    const auto change = builder.apply(std::move(observation));
     slot->moved = slot->moved || change != topology::Builder::Change::none;
     slot->changed = slot->changed || change == topology::Builder::Change::decisive;
-    slot->last_started = observation.started;
+    slot->last_started = started;
     auto waiting = std::exchange(slot->observed, std::make_shared<baton::Event>(core));
     waiting->set();
     if (change == topology::Builder::Change::decisive) {
@@ -192,13 +194,14 @@ Task<void> Engine::Impl::publisher() {
         while (!publish_urgent && now() < last_publish + publish_pause) {
             co_await publish_signal.wait(last_publish + publish_pause);
         }
-        publish_urgent = false;
-        publish();
+        // Names and neighbours are decisive; going through all of them is not for mere progress.
+        const bool follow = std::exchange(publish_urgent, false) || now() >= last_follow + 1s;
+        publish(follow);
         last_publish = now();
     }
 }
 
-void Engine::Impl::publish() {
+void Engine::Impl::publish(bool follow) {
     topology = builder.build(now(), wall());
     ++counters.snapshots;
     const auto recorded = builder.take_recorded();
@@ -208,7 +211,10 @@ void Engine::Impl::publish() {
     for (const auto& [id, cluster] : recorded.membership) {
         enqueue(state.put_member(id, cluster));
     }
-    follow_topology();
+    if (follow) {
+        last_follow = now();
+        follow_topology();
+    }
     auto fresh = analysis::analyze(*topology, settings.analysis);
     ++counters.analyses;
     const bool changed = fresh != findings;

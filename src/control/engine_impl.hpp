@@ -85,12 +85,12 @@ struct Engine::Impl {
     Task<void> watch_server(std::shared_ptr<Slot> slot);
     void start_watching(const InstanceId& id, Duration delay);
     void stop_watching(const InstanceId& id);
-    void handle(const std::shared_ptr<Slot>& slot, const topology::Observation& observation);
+    void handle(const std::shared_ptr<Slot>& slot, topology::Observation observation);
     void wake(const InstanceId& id);
     void wake_neighbours(const topology::Instance& instance);
     Task<bool> observe_afresh(InstanceId id, Deadline deadline);
     Task<void> publisher();
-    void publish();
+    void publish(bool follow = true);
     void publish_soon(bool urgent);
     void follow_topology();
     Task<void> ask_witness(std::shared_ptr<Slot> slot);
@@ -223,7 +223,7 @@ struct Engine::Impl {
     std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
     std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor
     std::map<InstanceId, TimePoint> forgotten;     // not to be found again before
-    TimePoint last_publish{}, last_forecast{}, last_instances{};
+    TimePoint last_publish{}, last_follow{}, last_forecast{}, last_instances{};
 
     std::map<std::pair<std::string, std::string>, std::string> outbox;  // (kind, key) -> data
     std::string write_error;

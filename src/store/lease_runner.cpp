@@ -402,14 +402,16 @@ void LeaseRunner::failed(const Error& error) {
     const auto now = read_clocks();
     const auto& url = options_.backend->options().url;
     const auto sentence = explain(error, url);
-    // A condition that lasts is logged when it begins and when it changes.
-    if (sentence != last_failure_) {
+    // A condition that lasts is logged when it begins and when it changes: at each address, for a
+    // node that can use none of several goes round them several times a second.
+    auto& told_before = last_failures_[database_->address()];
+    if (sentence != told_before) {
         if (classify(error) == election::ErrorClass::schema) {
             log::info("lease: the tables at {} are to be made: {}", database_->address(), sentence);
         } else {
             log::warning("lease: the backend at {} fails: {}", database_->address(), sentence);
         }
-        last_failure_ = sentence;
+        told_before = sentence;
     }
     {
         const std::lock_guard lock(mutex_);
@@ -425,9 +427,9 @@ void LeaseRunner::failed(const Error& error) {
 }
 
 void LeaseRunner::succeeded() {
-    if (!last_failure_.empty()) {
+    if (!last_failures_.empty()) {
         log::info("lease: the backend at {} works again", database_->address());
-        last_failure_.clear();
+        last_failures_.clear();
     }
     const std::lock_guard lock(mutex_);
     told_.backend_ok = true;

@@ -147,9 +147,8 @@ struct Builder::Impl {
                    : Change::decisive;
     }
 
-    Change apply_success(Server& server, const Observation& observation) {
+    Change apply_success(Server& server, Observation& observation) {
         const auto& old = *server.instance;
-        const auto& state = *observation.state;
 
         auto next = std::make_shared<Instance>();
         next->id = old.id;
@@ -158,7 +157,8 @@ struct Builder::Impl {
         next->health.last_attempt_ms = next->health.last_seen_ms = observation.wall_ms;
         next->health.latency = observation.ended - observation.started;
         next->ever_seen = true;
-        next->state = state;
+        next->state = std::move(*observation.state);
+        const auto& state = next->state;
         next->witness = old.witness;
         next->cluster_id = old.cluster_id;
         next->cluster_name = old.cluster_name;
@@ -181,12 +181,13 @@ struct Builder::Impl {
         }
         if (same_replicas) {
             next->state.reported_replicas = old.state.reported_replicas;
+        } else {
+            server.replicas = state.reported_replicas;
         }
         for (std::size_t i = 0; same_members && i < members.size(); ++i) {
             next->state.group.members[i].id = old.state.group.members[i].id;
         }
         server.sources = std::move(sources);
-        server.replicas = state.reported_replicas;
         server.members = std::move(members);
         const bool decisive =
             structural || !old.health.valid || differs_decisively(old.state, next->state);
@@ -484,7 +485,7 @@ bool Builder::remove(const InstanceId& id) {
     return true;
 }
 
-Builder::Change Builder::apply(const Observation& observation) {
+Builder::Change Builder::apply(Observation observation) {
     auto& server = impl_->ensure(observation.id);
     const auto& health = server.instance->health;
     if (health.checked && observation.ended < health.last_attempt) {

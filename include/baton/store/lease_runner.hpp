@@ -14,6 +14,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -111,8 +112,8 @@ private:
     std::unique_ptr<EpochFile> epoch_file_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<election::LeaseMachine> machine_;
-    std::string last_failure_;
-    bool acting_ = false;  // as told to on_role
+    std::map<std::string, std::string> last_failures_;  // by address, since it last worked
+    bool acting_ = false;                               // as told to on_role
     std::uint64_t acting_epoch_ = 0;
     bool dead_released_ = false;
 

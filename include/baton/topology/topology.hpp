@@ -104,7 +104,7 @@ public:
     /// unchanged.
     enum class Change { none, progress, decisive };
     /// Folds in a probe of a known (or new) server. A failed probe keeps the last good state.
-    Change apply(const Observation& observation);
+    Change apply(Observation observation);
     Change apply_witness(const InstanceId& replica, const WitnessReport& report);
     /// A server as another node or an earlier process stored it; does not count as checked by this
     /// observer.

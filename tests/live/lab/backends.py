@@ -260,6 +260,9 @@ class GroupReplication(Cluster):
             "start_on_boot": "OFF",
             "bootstrap_group": "OFF",
             "recovery_get_public_key": "ON",
+            # What docs/backends.md recommends: the default of 5 s keeps a group without its primary for 21 s.
+            "member_expel_timeout": 0,
+            "unreachable_majority_timeout": 5,
             "single_primary_mode": "ON" if single_primary else "OFF",
             "enforce_update_everywhere_checks": "OFF" if single_primary else "ON",
             **(settings or {}),
@@ -348,15 +351,16 @@ class ActivePassive(Cluster):
             raise LookupError(f"writable: {writable}")
         return writable[0]
 
-    def fail_over(self, old, new):
-        """The old one is out of the way for good (dead, or read-only) before the new one is writable: the order that
-        lease.md asks for."""
-        if old.process.alive():
+    def fail_over(self, old, new, kill=True):
+        """The order that docs/backends.md asks for: the old one is dead, or read-only, before the new one has applied
+        what it received, and that before it is writable."""
+        if kill:
             old.kill()
-        state = new.replication()
+        else:
+            position = old.value("SELECT @@gtid_binlog_pos")
+            _wait(lambda: new.value("SELECT @@gtid_slave_pos") == position, 20, f"{new} has all that {old} has")
         _wait(
-            lambda: new.value("SELECT @@gtid_slave_pos") == new.rows("SHOW SLAVE STATUS")[0]["Gtid_IO_Pos"]
-            or state is None,
+            lambda: new.value("SELECT @@gtid_slave_pos") == new.rows("SHOW SLAVE STATUS")[0]["Gtid_IO_Pos"],
             20, f"{new} has applied what it received",
         )
         new.execute("SET GLOBAL read_only = OFF")

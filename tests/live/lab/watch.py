@@ -33,7 +33,8 @@ class LeaderWatch:
     def __exit__(self, *_):
         self._stop.set()
         for thread in self._threads:
-            thread.join(10)
+            if thread.is_alive():
+                thread.join(10)
 
     def _ask(self, node):
         while not self._stop.wait(self._every):
