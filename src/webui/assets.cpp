@@ -48,7 +48,8 @@ struct Table {
 
 const http::StaticFile* find_asset(std::string_view path) {
     static const Table table;
-    const bool page = path == "/" || path == "/index.html" || path == "/web" || path.starts_with("/web/");
+    const bool page =
+        path == "/" || path == "/index.html" || path == "/web" || path.starts_with("/web/");
     const auto found = table.files.find(page ? "/assets/index.html" : path);
     return found == table.files.end() ? nullptr : &found->second;
 }

@@ -9,8 +9,8 @@
 
 namespace baton::webui {
 
-/// The asset served under the path ("/", "/web", "/web/..." all give the page itself; "/assets/app.js" a file); null if
-/// there is none. Thread-safe.
+/// The asset served under the path ("/", "/web", "/web/..." all give the page itself;
+/// "/assets/app.js" a file); null if there is none. Thread-safe.
 const http::StaticFile* find_asset(std::string_view path);
 
 }  // namespace baton::webui
