@@ -272,7 +272,9 @@ int serve(const std::string& config_file) {
     if (auto listening = api.start(); !listening) {
         return start_failure(listening.error());
     }
-    log::info("serving {} and http://{}", config->node.advertise, config->http.listen);
+    log::info(
+        "listening on {}, known to others as {}", config->http.listen, config->node.advertise
+    );
     lease.start();
     notify_service_manager("READY=1\nSTATUS=serving " + config->node.advertise);
 

@@ -47,7 +47,7 @@ std::size_t connections_allowed(std::size_t wanted) {
     const auto allowed = limit.rlim_cur > 2 * reserved_descriptors
                              ? static_cast<std::size_t>(limit.rlim_cur) - reserved_descriptors
                              : static_cast<std::size_t>(limit.rlim_cur) / 2;
-    log::warning(
+    log::info(
         "the limit of open files ({}) allows {} HTTP connections instead of {}",
         limit.rlim_cur,
         allowed,

@@ -77,6 +77,10 @@ std::string remedy(const Error& error, const BackendUrl& url) {
         case 1862:
         case 1820:
             return fmt::format("give the account '{}' a new password", url.user);
+        case 2002:
+        case 2003:
+            return "nothing accepts connections there: is the backend running, and reachable from "
+                   "this machine?";
         case 1205:
             return "another session holds a lock on Baton's tables";
         default:
