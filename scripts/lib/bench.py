@@ -14,6 +14,7 @@ from lab import (
     Lab,
     active_node,
     active_nodes,
+    backends,
     eventually,
     faults,
     outage,
@@ -127,11 +128,28 @@ def follow_time(topology, old, fault_at):
 # --- election ------------------------------------------------------------------------------------------------------
 
 
+def make_backend(lab, options):
+    kinds = {
+        "single": (FLAVOURS[options.flavour], lambda: lab.backend(options.flavour)),
+        "galera": (backends.Galera, lab.galera),
+        "gr": (backends.GroupReplication, lab.group_replication),
+        "gr-multi": (backends.GroupReplication, lambda: lab.group_replication(single_primary=False)),
+        "active-passive": (backends.ActivePassive, lab.active_passive),
+    }
+    kind, make = kinds[options.backend]
+    require(kind.missing_because())
+    return make()
+
+
 def election(options, report):
-    require(FLAVOURS[options.flavour].missing_because())
     gaps = []
+    name = options.flavour if options.backend == "single" else options.backend
     with Lab("bench") as lab:
-        nodes = lab.nodes(lab.backend(options.flavour), [])
+        backend = make_backend(lab, options)
+        if options.haproxy:
+            name += " behind HAProxy"
+            backend = backend.behind_haproxy()
+        nodes = lab.nodes(backend, [])
         for run in range(1, options.runs + 1):
             active = active_node(nodes, 15)
             time.sleep(1.0 + (run * 0.17) % 0.5)  # at any moment between two renewals
@@ -146,14 +164,14 @@ def election(options, report):
             eventually(lambda: active_nodes(others), 60, "another node is active", every=0.003)
             gap = time.monotonic() - fault_at
             gaps.append(gap)
-            report.line(bench="election", backend=options.flavour, fault=options.fault, run=run, gap_s=gap)
+            report.line(bench="election", backend=name, fault=options.fault, run=run, gap_s=gap)
             if options.fault == "freeze":
                 active.thaw()
                 eventually(lambda: len(active_nodes(nodes)) == 1, 10, "one node is active")
             else:
                 active.process.wait(10)
                 active.restart()
-    report.summary("election", "s", gaps, backend=options.flavour, fault=options.fault)
+    report.summary("election", "s", gaps, backend=name, fault=options.fault)
 
 
 # --- poll ----------------------------------------------------------------------------------------------------------
@@ -298,6 +316,11 @@ def main():
         if name == "failover":
             command.add_argument("--tiers", type=int, choices=[1, 2], default=1)
             command.add_argument("--semi-sync", action="store_true")
+        else:
+            command.add_argument(
+                "--backend", choices=["single", "galera", "gr", "gr-multi", "active-passive"], default="single"
+            )
+            command.add_argument("--haproxy", action="store_true")
     command = commands.add_parser("poll")
     command.add_argument("--servers", type=int, default=1000)
     command.add_argument("--case", choices=CASES, action="append")
@@ -307,6 +330,8 @@ def main():
     command.add_argument("--seconds", type=int, default=30)
     command.add_argument("--json")
     options = parser.parse_args()
+    if options.command == "election" and options.haproxy and options.backend == "single":
+        parser.error("--haproxy is for backends of several servers")
     {"failover": failover, "election": election, "poll": poll}[options.command](options, Report(options.json))
 
 

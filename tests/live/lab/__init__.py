@@ -9,7 +9,7 @@
 docs/testing.md tells how it is built.
 """
 
-from . import faults
+from . import backends, faults
 from .flavour import FLAVOURS
 from .nodes import ApiError, HAProxy, Node
 from .topology import (
@@ -36,6 +36,7 @@ __all__ = [
     "Writer",
     "active_node",
     "active_nodes",
+    "backends",
     "eventually",
     "faults",
     "outage",
