@@ -3,6 +3,8 @@
 
 #include "native.hpp"
 
+#include <fmt/format.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -38,8 +40,10 @@ Result<void> BlockingConnection::connect(const ConnectOptions& options, Deadline
         }
         return outcome;
     }
-    if (!abandoned_.expired()) {
-        // One left-over thread per object, not one per attempt.
+    // One left-over thread per object and address, not one per attempt; a server that hangs must
+    // not keep its owner from trying the next one.
+    auto& abandoned = abandoned_[fmt::format("{}:{}", options.host, options.port)];
+    if (!abandoned.expired()) {
         return fail(Errc::unavailable, "connect: the attempt before this one has not ended yet");
     }
     auto attempt = std::make_shared<Attempt>();
@@ -59,7 +63,7 @@ Result<void> BlockingConnection::connect(const ConnectOptions& options, Deadline
         attempt->done.wait_until(lock, deadline, [&] { return attempt->outcome.has_value(); });
     if (!ended) {
         attempt->stop = true;
-        abandoned_ = attempt;
+        abandoned = attempt;
         return fail(Errc::timeout, "connect: no answer by the deadline");
     }
     if (*attempt->outcome) {

@@ -152,6 +152,11 @@ void LeaseRunner::fenced_write_done(const election::Fence& fence, bool matched) 
     mail_came_.notify_all();
 }
 
+std::optional<std::size_t> LeaseRunner::written_address() const {
+    const auto address = written_address_.load(std::memory_order_acquire);
+    return address == no_address ? std::nullopt : std::optional<std::size_t>(address);
+}
+
 ports::LeaseStatus LeaseRunner::status() const {
     const bool acting = may_act();
     const std::lock_guard lock(mutex_);
@@ -345,6 +350,7 @@ void LeaseRunner::perform(const election::Action& action) {
 
 void LeaseRunner::perform_connect(const election::Action& action) {
     database_->close();
+    address_ = action.address;
     const auto done = database_->connect(action.address, deadline_at(action.until));
     if (!done) {
         return failed(done.error().in(database_->address()));
@@ -360,6 +366,8 @@ void LeaseRunner::perform_statement(const election::Action& action, const std::s
         return failed(*reply.error);
     }
     succeeded();
+    // Only what wrote counts: a look succeeds on a server that is read-only, too.
+    written_address_.store(address_, std::memory_order_release);
     machine_->on_affected(reply.sets.at(0).affected, now);
 }
 

@@ -28,6 +28,8 @@ namespace {
 
 // One hanging address must not use up the time for the others.
 constexpr Duration connect_limit = 1s;
+// For how long the lease's address is not tried again that just failed here.
+constexpr Duration follow_pause = 5s;
 // An upper bound for one job whatever its caller says: shutting down waits for it.
 constexpr Duration job_limit = 30s;
 
@@ -250,11 +252,26 @@ private:
         return last;
     }
 
+    /// Everything goes where the lease is written: another address may be a server that can be read
+    /// and falls behind without an error (a passive one, a member cut off from its group).
+    void follow_lease() {
+        const auto wanted = lease_.written_address();
+        const auto now = std::chrono::steady_clock::now();
+        if (!wanted || *wanted == address_ || (wanted == followed_ && now < follow_again_)) {
+            return;
+        }
+        followed_ = wanted;
+        follow_again_ = now + follow_pause;
+        database_.close();
+        address_ = *wanted;
+    }
+
     /// Connects when needed and does the work; once more on a new connection when the old one had
     /// died unnoticed, and after creating the tables when they are missing.
     template <class T>
     Result<T> connected(const std::function<Result<T>(Deadline)>& work, Deadline deadline) {
         deadline = std::min(deadline, std::chrono::steady_clock::now() + job_limit);
+        follow_lease();
         const bool fresh = !database_.connected();
         if (fresh) {
             if (auto done = connect(deadline); !done) {
@@ -331,6 +348,8 @@ private:
     NodeWatch nodes_;
     Writer writer_;
     std::size_t address_ = 0;
+    std::optional<std::size_t> followed_;
+    std::chrono::steady_clock::time_point follow_again_;
     std::string last_failure_;
     std::atomic<std::uint64_t> jobs_{0};
     std::atomic<std::uint64_t> failures_{0};

@@ -11,6 +11,7 @@
 #include "baton/mysql/result_set.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -40,7 +41,7 @@ public:
 private:
     struct Attempt;
     std::shared_ptr<Native> native_;
-    std::weak_ptr<Attempt> abandoned_;  // an attempt that did not end by its deadline
+    std::map<std::string, std::weak_ptr<Attempt>> abandoned_;  // by address: did not end in time
 };
 
 }  // namespace baton::mysql

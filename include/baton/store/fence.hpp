@@ -5,6 +5,7 @@
 
 #include "baton/election/lease_types.hpp"
 
+#include <cstddef>
 #include <optional>
 
 namespace baton::store {
@@ -20,6 +21,12 @@ public:
     /// What came of it. `matched`: committed, which is a renewal as well; otherwise the lease row
     /// no longer carries the fence. Errors are not reported. Thread-safe.
     virtual void fenced_write_done(const election::Fence& fence, bool matched) = 0;
+
+    /// Index of the backend address at which this process last wrote for the sake of the lease;
+    /// nothing when not known. Thread-safe.
+    [[nodiscard]] virtual std::optional<std::size_t> written_address() const {
+        return std::nullopt;
+    }
 };
 
 }  // namespace baton::store

@@ -71,6 +71,7 @@ public:
     // FenceSource
     [[nodiscard]] std::optional<election::Fence> fence() const override;
     void fenced_write_done(const election::Fence& fence, bool matched) override;
+    [[nodiscard]] std::optional<std::size_t> written_address() const override;
 
     [[nodiscard]] const std::string& token() const { return node_.token; }
 
@@ -78,6 +79,8 @@ public:
     [[nodiscard]] std::uint64_t statements() const { return statements_; }
 
 private:
+    static constexpr auto no_address = static_cast<std::size_t>(-1);
+
     struct FencedResult {
         election::Fence fence;
         bool matched = false;
@@ -112,6 +115,7 @@ private:
     std::unique_ptr<EpochFile> epoch_file_;
     std::unique_ptr<Database> database_;
     std::unique_ptr<election::LeaseMachine> machine_;
+    std::size_t address_ = 0;                           // of the connection
     std::map<std::string, std::string> last_failures_;  // by address, since it last worked
     bool acting_ = false;                               // as told to on_role
     std::uint64_t acting_epoch_ = 0;
@@ -123,6 +127,7 @@ private:
     std::atomic<std::int64_t> wall_offset_ns_{0};
     std::atomic<bool> halted_{false};
     std::atomic<std::uint64_t> statements_{0};
+    std::atomic<std::size_t> written_address_{no_address};
     mutable std::mutex mutex_;
     std::condition_variable mail_came_;
     std::condition_variable state_changed_;

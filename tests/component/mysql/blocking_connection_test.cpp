@@ -91,6 +91,13 @@ TEST_F(BlockingConnectionTest, KeepsDeadlinesWhereTheLibraryBlocks) {
     // The attempt left behind ends by itself; until then there is no second thread.
     const auto again = by_name.connect(named, in(10ms));
     EXPECT_FALSE(again);
+    // Nor does a server that hangs keep its owner from the next one.
+    FakeMysql other;
+    auto next = options_;
+    next.host = "localhost";
+    next.port = other.listen();
+    EXPECT_FALSE(by_name.connect(named, in(20ms)));
+    EXPECT_TRUE(by_name.connect(next, in(5s)));
     fake_.set_welcome(Welcome::normal);
     fake_.close_sessions();
     const auto end = in(5s);
