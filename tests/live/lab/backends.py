@@ -103,16 +103,19 @@ class GaleraServer(Server):
         path = f"{pathlib.Path(__file__).resolve().parent}:/usr/sbin:/usr/bin:/sbin:/bin"
         super().start(*more, env={"PATH": path, **(env or {})})
 
-    def restart(self):
-        """After a kill as well: first its position is read from InnoDB, as MariaDB's service unit does."""
+    def restart(self, *more):
+        self.start(f"--wsrep-start-position={self.position()}", *more)
+        self.wait_synced()
+
+    def position(self):
+        """Of a stopped server, also after a kill: "uuid:number", from InnoDB, as MariaDB's service unit gets it."""
         recovery = subprocess.run(
             [str(word) for word in [*self.argv(), "--wsrep-recover"]], capture_output=True, text=True, check=True
         )
         found = re.search(r"Recovered position:? *(\S+)", recovery.stderr + recovery.stdout)
         if not found:
             raise RuntimeError(f"{self} does not tell its position:\n{recovery.stderr[-2000:]}")
-        self.start(f"--wsrep-start-position={found[1]}")
-        self.wait_synced()
+        return found[1]
 
     def status(self, name):
         rows = self.rows(f"SHOW GLOBAL STATUS LIKE 'wsrep_{name}'")
@@ -130,13 +133,16 @@ class GaleraServer(Server):
 
 
 class Galera(Cluster):
-    """MariaDB with Galera 4. provider_options: beyond those of docs/backends.md."""
+    """MariaDB with Galera 4. provider_options: those of docs/backends.md."""
 
     kind = "galera"
     sample = "haproxy-galera.cfg"
     requirement = "galera"
 
-    def __init__(self, lab, count=3, provider_options=""):
+    # A server that died is given up after 2 s instead of 5, so that commits go on before the lease has run out.
+    FAST = "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.25S"
+
+    def __init__(self, lab, count=3, provider_options=FAST):
         super().__init__(lab)
         for number in range(1, count + 1):
             server = self._add(GaleraServer, f"db{number}", "mariadb", "galera", _galera_template)
@@ -162,6 +168,17 @@ class Galera(Cluster):
             else:
                 server.start()
             server.wait_synced(size=number)
+
+
+    def restart_all(self):
+        """After all of them died: the one that got furthest begins a new cluster, as an operator makes it do."""
+        first = max(self.servers, key=lambda server: int(server.position().rpartition(":")[2]))
+        state = first.datadir / "grastate.dat"
+        state.write_text(state.read_text("ascii").replace("safe_to_bootstrap: 0", "safe_to_bootstrap: 1"), "ascii")
+        first.restart("--wsrep-new-cluster")
+        for server in self.servers:
+            if server is not first:
+                server.restart()
 
 
 def galera_options(name, everybody, group_port, ist_port, sst_port, more=""):
@@ -289,6 +306,22 @@ class GroupReplication(Cluster):
             )
             server.join(bootstrap=number == 0)
 
+    def restart_all(self):
+        """After all of them died: the one that got furthest begins the group anew."""
+        for server in self.servers:
+            server.start()
+        for server in self.servers:
+            server.wait_started()
+        positions = {server: server.value("SELECT @@gtid_executed") for server in self.servers}
+        first = next(
+            server for server in self.servers
+            if all(server.value(f"SELECT GTID_SUBSET('{other}', '{positions[server]}')") for other in positions.values())
+        )
+        first.join(bootstrap=True)
+        for server in self.servers:
+            if server is not first:
+                server.join()
+
     def primaries(self):
         found = []
         for server in self.servers:
@@ -337,6 +370,12 @@ class ActivePassive(Cluster):
         for server, source in (self.servers, reversed(self.servers)):
             _wait(lambda server=server, source=source: server.source_port() == source.port, 30,
                   f"{server} replicates from {source}")
+
+    def restart_all(self):
+        """After both died: the first one is made the active one again."""
+        for server in self.servers:
+            server.restart()
+        self.servers[0].execute("SET GLOBAL read_only = OFF")
 
     @property
     def active(self):

@@ -26,9 +26,12 @@ class LiveTest(unittest.TestCase):
     def tearDown(self):
         result = self._outcome.result
         if any(test is self for test, _ in [*result.failures, *result.errors]):
-            for name, log in self.lab.logs():
-                lines = 80 if "node" in name else 12
-                print(f"--- {name}: {log}\n{tail(log, lines)}", file=sys.stderr)
+            self.show_logs()
+
+    def show_logs(self):
+        for name, log in self.lab.logs():
+            lines = 80 if "node" in name else 12
+            print(f"--- {name}: {log}\n{tail(log, lines)}", file=sys.stderr)
 
     def need(self, flavour):
         """Skips the test where servers of this flavour cannot be had."""
