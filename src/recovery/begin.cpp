@@ -71,6 +71,22 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
     return std::nullopt;
 }
 
+/// So many recoveries are no series of accidents any more: somebody shall look. Making a deposed
+/// primary read-only does no harm.
+std::optional<Refusal> too_many(const Occasion& occasion) {
+    const auto& policy = occasion.policy;
+    if (occasion.kind == RecoveryKind::contain_deposed ||
+        occasion.history.begun_lately < policy.budget) {
+        return std::nullopt;
+    }
+    return Refusal{
+        Refusal::Kind::budget_spent,
+        std::to_string(occasion.history.begun_lately) + " recoveries began within the last " +
+            seconds_text(policy.budget_window) + ", and recovery.budget allows " +
+            std::to_string(policy.budget) +
+            ". Acknowledge some of them, raise recovery.budget, or order this recovery"};
+}
+
 std::optional<Refusal> switched_off(const Occasion& occasion, const Finding* finding) {
     const bool containing = occasion.kind == RecoveryKind::contain_deposed;
     if (host_matches(occasion.policy.ignore_hosts, occasion.subject)) {
@@ -165,7 +181,10 @@ std::optional<Refusal> held_back(const Occasion& occasion, const Finding* findin
     if (auto refusal = switched_off(occasion, finding)) {
         return refusal;
     }
-    return too_soon(occasion);
+    if (auto refusal = too_soon(occasion)) {
+        return refusal;
+    }
+    return too_many(occasion);
 }
 
 /// Who has the place of the deposed server now; null when nobody known has.

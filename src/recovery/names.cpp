@@ -149,6 +149,12 @@ std::string_view to_string(Refusal::Kind kind) {
             return "no_candidate";
         case Refusal::Kind::unsafe:
             return "unsafe";
+        case Refusal::Kind::budget_spent:
+            return "budget_spent";
+        case Refusal::Kind::second_opinion:
+            return "second_opinion";
+        case Refusal::Kind::seen_by_others:
+            return "seen_by_others";
     }
     return "unknown";
 }

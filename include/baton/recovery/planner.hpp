@@ -8,6 +8,7 @@
 // what is seen, not from what a predecessor meant to do.
 
 #include "baton/analysis/finding.hpp"
+#include "baton/recovery/brake.hpp"
 #include "baton/recovery/record.hpp"
 #include "baton/topology/topology.hpp"
 
@@ -50,6 +51,10 @@ struct Policy {
     bool accept_loss = false;
     Duration hook_limit = std::chrono::seconds(30);  // for one list of hooks
     bool has_pre_hooks = false, has_post_hooks = false, has_failed_hooks = false;
+    BrakePolicy brake;
+    /// Automatic recoveries of all clusters together within the window; more are refused.
+    unsigned budget = 20;
+    Duration budget_window = std::chrono::minutes(10);
 };
 
 /// What the loop knows of the past of a cluster and of the whole service when it asks.
@@ -58,6 +63,9 @@ struct History {
     const Record* last_finished = nullptr;  // newest finished of the same kind in the cluster
     Duration since_last_finished{};         // meaningful with last_finished
     Duration healthy_since_last{};          // longest time without a critical finding after it
+    /// Automatic recoveries of all clusters that began within the budget's window and are not
+    /// acknowledged; those that only contain a deposed primary, or changed nothing, are left out.
+    unsigned begun_lately = 0;
     bool globally_disabled = false;
     bool maintenance = false;  // subject under maintenance
     /// contain_deposed: the recovery that deposed the subject, if it is still known.
@@ -77,6 +85,9 @@ struct Refusal {
         anti_flapping,
         no_candidate,
         unsafe,
+        budget_spent,
+        second_opinion,  // too many vanished at once: the other nodes are being asked
+        seen_by_others,  // another node reaches what this one does not
     };
     Kind kind = Kind::not_actionable;
     std::string reason;

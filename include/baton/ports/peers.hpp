@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the loops need of the other nodes: how they see a server from where they stand. Implemented
+// by module api over HTTP, by a fake in tests.
+
+#include "baton/async/task.hpp"
+#include "baton/base/ids.hpp"
+#include "baton/base/time.hpp"
+#include "baton/ports/store.hpp"
+#include "baton/recovery/brake.hpp"
+
+#include <vector>
+
+namespace baton::ports {
+
+using Opinion = recovery::Opinion;
+
+class Peers {
+public:
+    virtual ~Peers() = default;
+    /// Asks each of the nodes to try the server now, all at once. One opinion for each node, in
+    /// their order; never fails, failure is in the opinion. Ends at the deadline at the latest.
+    virtual Task<std::vector<Opinion>> ask(
+        std::vector<NodeRow> nodes, InstanceId server, Deadline deadline
+    ) = 0;
+};
+
+}  // namespace baton::ports
