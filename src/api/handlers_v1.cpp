@@ -96,6 +96,21 @@ Task<http::Response> events(std::shared_ptr<const Call> call) {
     co_return response;
 }
 
+Task<http::Response> probe(std::shared_ptr<const Call> call) {
+    const auto id = known_instance(*call, 0);
+    if (!id) {
+        co_return id.error().code == Errc::not_found ? unknown(id.error()) : failure(id.error());
+    }
+    const auto seen = co_await call->commands->probe(*id);
+    if (!seen) {
+        co_return seen.error().code == Errc::not_found ? unknown(seen.error())
+                                                       : failure(seen.error());
+    }
+    JsonWriter json;
+    v1::write_probe(json, *seen, call->commands->status().name);
+    co_return plain(json);
+}
+
 constexpr auto here = Runs::anywhere;
 constexpr auto read = Access::read;
 
@@ -126,6 +141,14 @@ constexpr std::array rows{
         recovery_by_id,
         "One, by number or id, with its steps"},
     Route{"/api/v1/nodes", read, here, nodes, "This node and all nodes"},
+    Route{
+        "/api/v1/probe/{host}/{port}",
+        Access::operate,
+        here,
+        probe,
+        "Try a known server from the node asked, on a new connection: does it answer there",
+        Limit::usual,
+        true},
     Route{
         "/api/v1/events",
         read,

@@ -482,6 +482,7 @@ void write_self(JsonWriter& json, const control::NodeStatus& status, const contr
     json.member("lease_left_ms", to_ms(lease.left));
     json.member("recoveries_disabled", view.recoveries_disabled);
     json.member("recoveries_disabled_by", view.recoveries_disabled_by);
+    json.member("brake", view.brake);
     json.member("shadow", view.shadow);
     json.member("config_fingerprint", status.config_fingerprint);
     json.end_object();
@@ -603,6 +604,17 @@ void write_recovery_details(JsonWriter& json, const control::RecoveryView& recov
         write_step(json, step);
     }
     json.end_array();
+    json.end_object();
+}
+
+void write_probe(JsonWriter& json, const topology::Observation& seen, const std::string& node) {
+    json.begin_object();
+    json.member("server", seen.id.text());
+    json.member("answered", !topology::is_absence(seen.failure));
+    json.member("failure", topology::to_string(seen.failure));
+    json.member("error", seen.error);
+    json.member("latency_ms", to_ms(seen.ended - seen.started));
+    json.member("node", node);
     json.end_object();
 }
 

@@ -24,6 +24,9 @@ void write_explanation(JsonWriter& json, const topology::Cluster& cluster, const
 void write_recovery(JsonWriter& json, const recovery::Record& record);
 void write_recovery_details(JsonWriter& json, const control::RecoveryView& recovery);
 
+/// How this node sees a server.
+void write_probe(JsonWriter& json, const topology::Observation& seen, const std::string& node);
+
 void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Moment& moment);
 
 }  // namespace baton::api::v1

@@ -128,6 +128,11 @@ void write_work(Text& text, const control::Counters& work) {
     text.counter(
         "baton_witness_tests_total", "Replicas asked whether their source lives", work.witness_tests
     );
+    text.counter(
+        "baton_second_opinions_total",
+        "Servers that the other nodes were asked about",
+        work.second_opinions
+    );
     text.counter("baton_recoveries_started_total", "Recoveries begun", work.recoveries_started);
     text.counter("baton_recoveries_done_total", "Recoveries that succeeded", work.recoveries_done);
     text.counter("baton_recoveries_failed_total", "Recoveries that failed", work.recoveries_failed);

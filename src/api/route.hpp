@@ -41,6 +41,7 @@ struct Route {
     Handler handler;
     std::string_view sentence;
     Limit limit = Limit::usual;
+    bool by_get_too = false;  // below /api/v1, where what needs the right to act is POST only
 };
 
 // Rows by subject, each in the file of its handlers.

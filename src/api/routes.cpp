@@ -63,7 +63,8 @@ observations, or on another node its copy of the shared state, less than a secon
 **acts**) is done by the active node; the others pass it on (routes marked *here* act on the node asked). Without an
 active node such a request is answered with 503 and `Retry-After`, and nothing was changed.
 
-* Requests that act may be sent by GET, as orchestrator's clients do, or by POST; those below `/api/v1` by POST only.
+* Requests that act may be sent by GET, as orchestrator's clients do, or by POST; those below `/api/v1` by POST only,
+  but for the probe, which changes nothing.
   HEAD never acts. All are safe to repeat. A browser's request is refused when another site's page caused it.
 * Answers are JSON, but for `/metrics`, `/api/v1/events` and the page. Below `/api` they have orchestrator's member
   names, in one of its two families: plain, or the envelope `{"Code":"OK"|"ERROR","Message":...,"Details":...}`.

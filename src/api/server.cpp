@@ -146,7 +146,7 @@ void Server::Impl::add_routes() {
             path = options.status_endpoint;  // as orchestrator: literally, without prefix
         }
         const bool acts = route.access == Access::operate;
-        if (!acts || (options.mutations_by_get && !is_own_api(route.path))) {
+        if (!acts || route.by_get_too || (options.mutations_by_get && !is_own_api(route.path))) {
             router.add(http::Method::get, path, id);
         }
         if (acts) {

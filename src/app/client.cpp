@@ -378,6 +378,11 @@ int nodes(Client& client) {
         );
     }
     print_table(std::move(rows));
+    if (const auto self = answer->find("self"); self != answer->end()) {
+        if (const auto brake = text_of(*self, "brake"); !brake.empty()) {
+            fmt::print("recoveries wait: {}\n", brake);
+        }
+    }
     return 0;
 }
 

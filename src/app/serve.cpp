@@ -5,6 +5,7 @@
 #include "settings.hpp"
 #include "version.hpp"
 
+#include "baton/api/peers.hpp"
 #include "baton/api/server.hpp"
 #include "baton/async/task_group.hpp"
 #include "baton/base/log.hpp"
@@ -246,6 +247,12 @@ int serve(const std::string& config_file) {
     store_options.backend = *backend;
     store::BackendStore documents(std::move(store_options), lease);
 
+    auto face = api_options(*config);
+    if (!face) {
+        return start_failure(face.error());
+    }
+    api::HttpPeers peers(face->forward, face->auth, config->node.name);
+
     control::Identity identity;
     identity.name = config->node.name;
     identity.api_url = config->node.advertise;
@@ -259,15 +266,12 @@ int serve(const std::string& config_file) {
         documents,
         lease,
         hook_runner,
+        peers,
         [&config, &config_file] { return reload(config_file, *config); },
         wall_now
     );
     engine_address = &engine;
 
-    auto face = api_options(*config);
-    if (!face) {
-        return start_failure(face.error());
-    }
     api::Server api(std::move(*face), engine, webui::find_asset);
     if (auto listening = api.start(); !listening) {
         return start_failure(listening.error());

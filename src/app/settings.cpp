@@ -36,6 +36,10 @@ control::Settings settings_from(const config::Config& config) {
     to.prevent_cross_region = from.prevent_cross_region;
     to.require_all_acknowledgers = from.require_all_acknowledgers;
     to.kill_writers_of_deposed = from.kill_writers_of_deposed;
+    to.brake.window = from.brake_window;
+    to.brake.share = from.brake_share;
+    to.budget = static_cast<unsigned>(from.budget);
+    to.budget_window = from.budget_window;
     to.has_pre_hooks = !from.pre_failover.empty();
     to.has_post_hooks = !from.post_primary_failover.empty() ||
                         !from.post_intermediate_failover.empty() || !from.post_failover.empty();

@@ -258,6 +258,38 @@ Option duration_option(
     return option;
 }
 
+Option share_option(
+    std::string key,
+    std::function<double&(Config&)> at,
+    std::string fallback,
+    std::string sentence,
+    bool reloadable = false
+) {
+    Option option;
+    option.key = std::move(key);
+    option.kind = Kind::number;
+    option.fallback = std::move(fallback);
+    option.allowed = "0.1 to 1";
+    option.sentence = std::move(sentence);
+    option.reloadable = reloadable;
+    option.set = [at](Config& config, const std::string& text, const auto&) -> Result<void> {
+        double value = 0;
+        const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (status != std::errc{} || end != text.data() + text.size() ||
+            !(value >= 0.1 && value <= 1)) {
+            return fail(
+                Errc::invalid_argument, fmt::format("'{}' is not a number from 0.1 to 1", text)
+            );
+        }
+        at(config) = value;
+        return {};
+    };
+    option.get = [at](const Config& config) {
+        return fmt::format("{}", at(const_cast<Config&>(config)));
+    };
+    return option;
+}
+
 Option list_option(
     std::string key,
     std::function<std::vector<std::string>&(Config&)> at,
@@ -738,6 +770,44 @@ std::vector<Option> recovery_options() {
             0s,
             24h,
             "So long a cluster must have been healthy to count as such.",
+            true
+        ),
+        duration_option(
+            "recovery.brake.window",
+            BATON_TIME(recovery.brake_window),
+            10s,
+            1s,
+            10min,
+            "When too many servers vanish within this time, the other nodes are asked whether they "
+            "reach them before anything is recovered; a node that alone does not reach them hands "
+            "over.",
+            true
+        ),
+        share_option(
+            "recovery.brake.share",
+            BATON_AT(double, recovery.brake_share),
+            "0.5",
+            "Too many: more than this part of all servers, at least three, of at least two "
+            "clusters; or all of them.",
+            true
+        ),
+        integer_option(
+            "recovery.budget",
+            BATON_INT(recovery.budget),
+            20,
+            1,
+            100000,
+            "So many automatic recoveries of all clusters together may begin within the next "
+            "time; more wait for an acknowledgement or an order.",
+            true
+        ),
+        duration_option(
+            "recovery.budget_window",
+            BATON_TIME(recovery.budget_window),
+            10min,
+            1s,
+            24h,
+            "Time over which the recoveries of the budget are counted.",
             true
         ),
         boolean_option(

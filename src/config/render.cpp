@@ -21,6 +21,7 @@ std::string quoted(const Option& option) {
         case Option::Kind::text:
             return fmt::format("\"{}\"", option.fallback);
         case Option::Kind::integer:
+        case Option::Kind::number:
         case Option::Kind::boolean:
         case Option::Kind::duration:
             return option.fallback;

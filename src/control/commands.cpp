@@ -574,13 +574,15 @@ Task<Result<void>> Engine::Impl::hand_over(std::string to, std::string by) {
                        : fmt::format("no other living node is named '{}'", to)
         );
     }
-    audit(
-        "hand-over",
-        {},
-        "",
-        fmt::format("from {} to {}", identity.name, to.empty() ? "any other" : to),
-        by
+    co_await give_back(
+        fmt::format("from {} to {}", identity.name, to.empty() ? "any other" : to), std::move(by)
     );
+    co_return Result<void>{};
+}
+
+/// Writes down what is known and why, and releases the lease.
+Task<void> Engine::Impl::give_back(std::string message, std::string by) {
+    audit("hand-over", {}, "", message, by);
     std::vector<ports::Document> documents;
     for (const auto& [name, data] : outbox) {
         documents.emplace_back(name.first, name.second, data);
@@ -590,10 +592,13 @@ Task<Result<void>> Engine::Impl::hand_over(std::string to, std::string by) {
     }
     lease.release();
     role_signal.set();
-    co_return Result<void>{};
 }
 
 // The public face: each command runs on the core's executor.
+
+Task<Result<topology::Observation>> Engine::probe(InstanceId id) {
+    return on(impl_->core, impl_->probe(std::move(id)));
+}
 
 Task<Result<InstanceId>> Engine::discover(InstanceId id, std::string by) {
     return on(impl_->core, impl_->discover(std::move(id), std::move(by)));

@@ -35,6 +35,7 @@ const analysis::Finding* Engine::Impl::finding_of(const InstanceId& id) const {
 
 void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
     record_detections(present);
+    watch_losses(present);
     std::set<std::string> troubled;
     for (const auto& finding : present) {
         if (finding.severity == analysis::Severity::critical) {
@@ -195,8 +196,14 @@ recovery::History Engine::Impl::history_of(
 ) const {
     recovery::History history;
     history.globally_disabled = state.recoveries_disabled;
+    const auto budget_begins = wall() - to_ms(settings.recovery.budget_window);
     for (auto at = state.recoveries().rbegin(); at != state.recoveries().rend(); ++at) {
         const auto& record = at->second->record;
+        if (record.started_ms > budget_begins && !record.forced && !record.acknowledged &&
+            record.state != recovery::State::abandoned &&
+            record.kind != analysis::RecoveryKind::contain_deposed) {
+            ++history.begun_lately;
+        }
         if (record.cluster_id != cluster.id) {
             continue;
         }
@@ -252,7 +259,18 @@ void Engine::Impl::consider(const analysis::Finding& finding) {
         note_refusal(finding, *refusal);
         return;
     }
-    start_recovery(std::move(std::get<recovery::Record>(decision)));
+    if (const auto refusal = braked(finding)) {
+        note_refusal(finding, *refusal);
+        return;
+    }
+    auto& record = std::get<recovery::Record>(decision);
+    for (auto& sentence : brake_evidence(finding.subject)) {
+        record.evidence.push_back(std::move(sentence));
+    }
+    if (state.blocked().contains(finding.subject)) {
+        enqueue(state.unblock(finding.subject));
+    }
+    start_recovery(std::move(record));
 }
 
 void Engine::Impl::note_refusal(

@@ -52,6 +52,7 @@ Engine::Impl::Impl(
     ports::Store& store_port,
     ports::Lease& lease_port,
     ports::Hooks& hooks_port,
+    ports::Peers& peers_port,
     std::function<Result<Settings>()> reload_function,
     WallClock clock
 )
@@ -63,6 +64,7 @@ Engine::Impl::Impl(
       store(store_port),
       lease(lease_port),
       hooks(hooks_port),
+      peers(peers_port),
       reload(std::move(reload_function)),
       wall(std::move(clock)),
       started_ms(wall()),
@@ -135,6 +137,7 @@ Task<void> Engine::Impl::lead() {
         }
     }
     cluster_health.clear();
+    brake = Brake();
     written_findings.clear();
     for (const auto& [cluster, list] : state.findings) {
         written_findings[cluster] = false;  // of the predecessor: to be replaced or removed
@@ -173,6 +176,7 @@ Task<void> Engine::Impl::lead() {
 
     group = nullptr;
     active = false;
+    brake = Brake();
     active_since_ms = 0;
     slots.clear();
     running.clear();
@@ -354,6 +358,11 @@ void Engine::Impl::publish_view() {
     fresh->forecasts = forecasts;
     fresh->recoveries_disabled = state.recoveries_disabled;
     fresh->recoveries_disabled_by = state.recoveries_disabled_by;
+    if (brake.on) {
+        fresh->brake = brake.judgement.why.empty()
+                           ? brake.text + ": the other nodes are being asked"
+                           : brake.text + "; " + brake.judgement.why;
+    }
     fresh->shadow = settings.shadow;
     fresh->active = active;
     fresh->source = active                 ? "own observations"
@@ -399,6 +408,7 @@ Engine::Engine(
     ports::Store& store,
     ports::Lease& lease,
     ports::Hooks& hooks,
+    ports::Peers& peers,
     std::function<Result<Settings>()> reload,
     WallClock wall_clock
 )
@@ -410,6 +420,7 @@ Engine::Engine(
           store,
           lease,
           hooks,
+          peers,
           std::move(reload),
           std::move(wall_clock)
       )) {}

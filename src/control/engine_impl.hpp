@@ -55,6 +55,15 @@ struct ClusterHealth {
     Duration longest_after_recovery{};
 };
 
+/// What is remembered while the brake on correlated failures is on.
+struct Brake {
+    bool on = false, asking = false;
+    std::string text;                 // what vanished, in words
+    std::vector<InstanceId> servers;  // all that vanished since it went on; sorted
+    recovery::Judgement judgement;
+    std::map<InstanceId, std::pair<TimePoint, std::vector<ports::Opinion>>> opinions;
+};
+
 struct Engine::Impl {
     Impl(
         asio::any_io_executor core_executor,
@@ -64,6 +73,7 @@ struct Engine::Impl {
         ports::Store& store_port,
         ports::Lease& lease_port,
         ports::Hooks& hooks_port,
+        ports::Peers& peers_port,
         std::function<Result<Settings>()> reload_function,
         WallClock clock
     );
@@ -109,6 +119,22 @@ struct Engine::Impl {
     [[nodiscard]] const analysis::Finding* finding_of(const InstanceId& id) const;
     void update_forecasts();
     Task<void> run_detection_hooks(std::shared_ptr<const Detection> detection);
+
+    // brake.cpp
+    void watch_losses(const std::vector<analysis::Finding>& present);
+    Task<void> ask_others(std::vector<InstanceId> questions);
+    Task<void> ask_about(
+        InstanceId server,
+        std::vector<ports::NodeRow> others,
+        Deadline deadline,
+        std::vector<ports::Opinion>* answers
+    );
+    Task<std::vector<std::string>> living_nodes(std::vector<ports::NodeRow> others);
+    Task<void> leave_to_others();
+    Task<Result<topology::Observation>> probe(InstanceId id);
+    [[nodiscard]] recovery::Opinions opinions_in_force() const;
+    [[nodiscard]] std::optional<recovery::Refusal> braked(const analysis::Finding& finding) const;
+    [[nodiscard]] std::vector<std::string> brake_evidence(const InstanceId& subject) const;
 
     // recovery_loop.cpp
     void start_recovery(recovery::Record record);
@@ -181,6 +207,7 @@ struct Engine::Impl {
     );
     Task<Result<void>> reload_configuration(std::string by);
     Task<Result<void>> hand_over(std::string to, std::string by);
+    Task<void> give_back(std::string message, std::string by);
     void apply_settings(Settings fresh);
     void remove_instance(const InstanceId& id);
 
@@ -193,6 +220,7 @@ struct Engine::Impl {
     ports::Store& store;
     ports::Lease& lease;
     ports::Hooks& hooks;
+    ports::Peers& peers;
     std::function<Result<Settings>()> reload;
     WallClock wall;
     WallMs started_ms = 0;
@@ -219,6 +247,9 @@ struct Engine::Impl {
     std::map<InstanceId, std::shared_ptr<Slot>> slots;
     std::map<InstanceId, std::pair<analysis::Code, std::uint64_t>> open_detections;
     std::map<std::string, ClusterHealth> cluster_health;
+    Brake brake;
+    TimePoint brake_released{};     // last hand-over because of it; outlives the leadership
+    unsigned probing = 0;           // probes asked for by others
     std::set<std::string> running;  // clusters with a recovery task
     std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
     std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor

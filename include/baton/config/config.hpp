@@ -69,6 +69,9 @@ struct Config {
         std::vector<std::string> primary_clusters, intermediate_clusters, ignore_hosts,
             promotion_ignore_hosts;
         Duration drain_limit{}, anti_flapping_window{}, healthy_again{}, step_limit{};
+        Duration brake_window{}, budget_window{};
+        double brake_share = 0;
+        std::int64_t budget = 0;
         bool prevent_cross_data_center = false, prevent_cross_region = false;
         bool require_all_acknowledgers = true;
         bool kill_writers_of_deposed = true;

@@ -52,6 +52,11 @@ public:
     virtual std::uint64_t subscribe(std::function<void(const Event&)> listener) = 0;
     virtual void unsubscribe(std::uint64_t handle) = 0;
 
+    /// Tries a known server from this node, whatever its role, on a connection of its own; changes
+    /// nothing. Ends within the probe timeout. Errors: not_found (not known here), refused
+    /// (ignored), unavailable (too many at a time). That it cannot be reached is no error.
+    virtual Task<Result<topology::Observation>> probe(InstanceId id) = 0;
+
     // Commands below run on the active node only; elsewhere they answer not_leader (the API
     // forwards before). All are safe to repeat. `by` is the user (or host) who asks, for the audit.
 

@@ -8,6 +8,7 @@
 #include "baton/analysis/analyze.hpp"
 #include "baton/control/commands.hpp"
 #include "baton/ports/hooks.hpp"
+#include "baton/ports/peers.hpp"
 #include "baton/ports/servers.hpp"
 #include "baton/ports/store.hpp"
 #include "baton/recovery/planner.hpp"
@@ -54,6 +55,7 @@ public:
         ports::Store& store,
         ports::Lease& lease,
         ports::Hooks& hooks,
+        ports::Peers& peers,
         std::function<Result<Settings>()> reload,
         WallClock wall_clock
     );
@@ -71,6 +73,7 @@ public:
     std::uint64_t subscribe(std::function<void(const Event&)> listener) override;
     void unsubscribe(std::uint64_t handle) override;
 
+    Task<Result<topology::Observation>> probe(InstanceId id) override;
     Task<Result<InstanceId>> discover(InstanceId id, std::string by) override;
     Task<Result<InstanceId>> refresh(InstanceId id) override;
     Task<Result<void>> forget(InstanceId id, std::string by) override;

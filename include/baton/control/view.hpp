@@ -65,7 +65,8 @@ struct RecoveryView {
 struct Counters {
     std::uint64_t probes = 0, probe_failures = 0, analyses = 0, snapshots = 0,
                   recoveries_started = 0, recoveries_done = 0, recoveries_failed = 0,
-                  detections = 0, documents_written = 0, write_failures = 0, witness_tests = 0;
+                  detections = 0, documents_written = 0, write_failures = 0, witness_tests = 0,
+                  second_opinions = 0;  // servers that the other nodes were asked about
     double probe_seconds_sum = 0;
     std::uint64_t loop_lag_us_max = 0;  // longest delay of the core loop in the last minute
 };
@@ -81,6 +82,7 @@ struct View {
     std::map<std::string, recovery::Forecast> forecasts;  // by cluster id
     bool recoveries_disabled = false;
     std::string recoveries_disabled_by;
+    std::string brake;     // why recoveries wait for the other nodes' opinion; "" = they do not
     bool shadow = false;   // detection.mode: shadow
     bool active = false;   // made by the active node itself
     std::string source;    // in words: "own observations" / "backend"

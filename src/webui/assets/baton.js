@@ -209,6 +209,7 @@ async function nodeState() {
     if (!me.backend_ok) messages.push('The backend cannot be reached: nothing is recovered, and what you see is ' + seconds(Math.round(me.state_age_ms / 1000)) + ' old. ' + (me.backend_error || ''));
     else if (!me.active_name) messages.push('There is no active node at the moment: nothing is recovered.');
     if (me.recoveries_disabled) messages.push('Automatic recovery is disabled by ' + me.recoveries_disabled_by + '.');
+    if (me.brake) messages.push('Recoveries wait: ' + me.brake + '.');
     if (me.shadow) messages.push('Shadow mode: Baton reports what it would do and changes nothing.');
     banner.hidden = !messages.length;
     banner.textContent = messages.join(' ');

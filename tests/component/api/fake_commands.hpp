@@ -25,6 +25,7 @@ public:
     std::atomic<bool> active{true};
     std::atomic<bool> backend_ok{true};
     std::atomic<int> delay_ms{0};  // of each command
+    std::atomic<topology::ProbeFailure> probe_failure{topology::ProbeFailure::none};
 
     void set_view(std::shared_ptr<const control::View> view) {
         const std::scoped_lock lock(mutex_);
@@ -108,6 +109,15 @@ public:
     void unsubscribe(std::uint64_t handle) override {
         const std::scoped_lock lock(mutex_);
         listeners_.erase(handle);
+    }
+
+    Task<Result<topology::Observation>> probe(InstanceId id) override {
+        topology::Observation seen;
+        seen.id = id;
+        seen.ended = seen.started + std::chrono::milliseconds(3);
+        seen.failure = probe_failure;
+        seen.error = seen.failure == topology::ProbeFailure::none ? "" : "connection refused";
+        return with(std::move(seen), fmt::format("probe {}", id.text()));
     }
 
     Task<Result<InstanceId>> discover(InstanceId id, std::string by) override {

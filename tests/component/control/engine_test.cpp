@@ -23,19 +23,22 @@ struct Node {
         asio::io_context& io,
         fake::World& world,
         fake::Backend& backend,
+        fake::Peers& peers,
         const std::string& name,
         Settings settings
     )
         : lease(backend, name),
           store(backend, lease),
+          servers(world),
           engine(
               io.get_executor(),
               identity_of(name),
               settings,
-              world,
+              servers,
               store,
               lease,
               hooks,
+              peers,
               [settings]() -> Result<Settings> { return settings; },
               [] {
                   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -55,6 +58,7 @@ struct Node {
     fake::Lease lease;
     fake::Store store;
     fake::Hooks hooks;
+    fake::Standpoint servers;
     Engine engine;
 };
 
@@ -87,8 +91,8 @@ protected:
     }
 
     void start(Settings s) {
-        a = std::make_unique<Node>(io, world, backend, "a", s);
-        b = std::make_unique<Node>(io, world, backend, "b", s);
+        a = std::make_unique<Node>(io, world, backend, peers, "a", s);
+        b = std::make_unique<Node>(io, world, backend, peers, "b", s);
         group = std::make_unique<TaskGroup>(io.get_executor());
         group->spawn("a", a->engine.run());
         group->spawn("b", b->engine.run());
@@ -140,6 +144,7 @@ protected:
     asio::io_context io{1};
     fake::World world{io.get_executor()};
     fake::Backend backend;
+    fake::Peers peers;
     std::unique_ptr<Node> a, b;
     std::unique_ptr<TaskGroup> group;
 };
@@ -265,6 +270,241 @@ TEST_F(EngineTest, AHookThatFailsStopsTheRecoveryBeforeItPromotes) {
     ASSERT_FALSE(a->hooks.calls.empty());
     EXPECT_EQ(a->hooks.calls.front().first, "check 'p'");
     EXPECT_EQ(a->hooks.calls.front().second.at("ORC_FAILED_HOST"), "p");
+}
+
+/// A second cluster: q with s1, s2. Node b answers a's questions.
+class BrakeTest : public EngineTest {
+protected:
+    BrakeTest() {
+        world.add("q");
+        world.add("s1", "q");
+        world.add("s2", "q");
+        for (const auto* name : {"a", "b"}) {
+            ports::NodeRow row;
+            row.name = row.token = name;
+            row.alive = true;
+            backend.nodes.push_back(row);
+        }
+    }
+
+    void start_both(Settings s) {
+        s.seeds = {InstanceId("p", 3306), InstanceId("q", 3306)};
+        start(s);
+        peers.engines = {{"a", &a->engine}, {"b", &b->engine}};
+        ASSERT_TRUE(until([&] { return sees_all(*a) && sees_all(*b); }));
+        ASSERT_TRUE(until([&] { return !a->engine.view()->nodes.empty(); }));
+    }
+
+    static bool sees_all(const Node& node) {
+        const auto view = node.engine.view();
+        return view->topology->clusters().size() == 2 && view->topology->instances().size() == 7 &&
+               std::all_of(
+                   view->topology->instances().begin(),
+                   view->topology->instances().end(),
+                   [](const auto& i) { return i->health.valid; }
+               );
+    }
+
+    void b_takes_over() {
+        b->lease.take();
+        b->engine.role_changed();
+    }
+
+    void run_for(std::chrono::milliseconds time) {
+        io.restart();
+        io.run_for(time);
+    }
+
+    Task<void> acknowledge_all(std::optional<std::size_t>* count) {
+        AckScope scope;
+        auto done = co_await a->engine.acknowledge(scope, "seen", "somebody");
+        *count = done ? done->size() : 0;
+    }
+
+    static Task<void> try_it(
+        Node* node, InstanceId id, std::optional<Result<topology::Observation>>* seen
+    ) {
+        auto observed = co_await node->engine.probe(std::move(id));
+        seen->emplace(std::move(observed));
+    }
+
+    std::string last_hand_over() const {
+        for (const auto& entry : b->engine.view()->audit) {
+            if (entry->type == "hand-over") {
+                return entry->message;
+            }
+        }
+        return "none";
+    }
+};
+
+TEST_F(BrakeTest, ANodeThatAloneLostMostServersHandsOverAndRecoversNothing) {
+    start_both(settings());
+    // Two replicas are left in sight, and they have lost their sources too: as after a split
+    // between the node with them and the rest of the world.
+    a->servers.cut = [](const InstanceId& id) { return id.host != "r3" && id.host != "s2"; };
+    world.at("r3").cut_from_source = true;
+    world.at("s2").cut_from_source = true;
+
+    ASSERT_TRUE(until([&] { return !a->lease.may_act(); })) << "it gives the lease back";
+
+    EXPECT_FALSE(peers.asked.empty());
+    b_takes_over();
+    ASSERT_TRUE(until([&] { return b->engine.view()->active && sees_all(*b); }));
+    run_for(300ms);
+    EXPECT_THAT(last_hand_over(), HasSubstr("node b reaches"));
+    EXPECT_TRUE(b->engine.view()->recoveries.empty());
+    EXPECT_THAT(world.writable(), ElementsAre("p", "q"));
+    EXPECT_TRUE(b->lease.may_act()) << "the other one has no reason to give it away";
+}
+
+TEST_F(BrakeTest, ItDoesNotHandOverAgainAtOnceAndStillRecoversNothing) {
+    start_both(settings());
+    a->servers.cut = [](const InstanceId& id) { return id.host != "r3" && id.host != "s2"; };
+    world.at("r3").cut_from_source = true;
+    world.at("s2").cut_from_source = true;
+    ASSERT_TRUE(until([&] { return !a->lease.may_act(); }));
+
+    run_for(50ms);
+    a->lease.take();  // nobody else did
+    a->engine.role_changed();
+
+    ASSERT_TRUE(until([&] { return !a->engine.view()->blocked.empty(); }));
+    run_for(500ms);
+    EXPECT_TRUE(a->lease.may_act());
+    EXPECT_TRUE(a->engine.view()->recoveries.empty());
+    EXPECT_THAT(a->engine.view()->brake, HasSubstr("vanished from this node's sight"));
+    EXPECT_EQ(
+        a->engine.view()->blocked.front().kind,
+        recovery::to_string(recovery::Refusal::Kind::seen_by_others)
+    );
+    EXPECT_THAT(world.writable(), ElementsAre("p", "q"));
+}
+
+TEST_F(BrakeTest, WhatIsReallyDeadIsRecoveredAfterTheOthersWereAsked) {
+    start_both(settings());
+    for (const auto* name : {"p", "q", "r1", "s1"}) {
+        world.kill(name);
+    }
+
+    ASSERT_TRUE(until([&] {
+        const auto view = a->engine.view();
+        return view->recoveries.size() == 2 &&
+               std::all_of(view->recoveries.begin(), view->recoveries.end(), [](const auto& r) {
+                   return r->record.state == recovery::State::done;
+               });
+    }));
+
+    EXPECT_TRUE(a->lease.may_act());
+    for (const auto& recovery : a->engine.view()->recoveries) {
+        EXPECT_THAT(
+            recovery->record.evidence,
+            Contains(
+                HasSubstr("node b does not reach " + recovery->record.failed.text() + " either")
+            )
+        );
+    }
+    EXPECT_EQ(world.writable().size(), 2U);
+}
+
+TEST_F(BrakeTest, WithoutAnotherNodeItGoesOn) {
+    backend.nodes.clear();
+    auto s = settings();
+    s.seeds = {InstanceId("p", 3306), InstanceId("q", 3306)};
+    start(s);
+    ASSERT_TRUE(until([&] { return sees_all(*a); }));
+
+    for (const auto* name : {"p", "q", "r1", "s1"}) {
+        world.kill(name);
+    }
+
+    ASSERT_TRUE(until([&] { return a->engine.view()->recoveries.size() == 2; }));
+    EXPECT_TRUE(peers.asked.empty());
+    EXPECT_THAT(
+        a->engine.view()->recoveries.front()->record.evidence,
+        Contains(HasSubstr("no other node is there"))
+    );
+}
+
+TEST_F(BrakeTest, OneDeadPrimaryIsReplacedWithoutAskingAnybody) {
+    start_both(settings());
+
+    world.kill("p");
+
+    ASSERT_TRUE(until([&] { return recovered(*a); }));
+    EXPECT_TRUE(peers.asked.empty());
+    EXPECT_EQ(a->engine.view()->brake, "");
+}
+
+TEST_F(BrakeTest, ANodeThatReachesNeitherServersNorLivingNodesHandsOver) {
+    start_both(settings());
+    peers.engines.clear();
+    a->servers.cut = [](const InstanceId&) { return true; };
+
+    ASSERT_TRUE(until([&] { return !a->lease.may_act(); }));
+
+    b_takes_over();
+    ASSERT_TRUE(until([&] { return b->engine.view()->active && sees_all(*b); }));
+    EXPECT_THAT(last_hand_over(), HasSubstr("although the backend shows that b lives"));
+}
+
+TEST_F(BrakeTest, ANodeThatDiedWithTheServersIsNoReasonToHandOver) {
+    start_both(settings());
+    peers.engines.clear();
+    for (auto& row : backend.nodes) {
+        row.since_beat = 30s;  // alive only as far as was noticed
+    }
+
+    for (const auto* name : {"p", "q", "r1", "s1"}) {
+        world.kill(name);
+    }
+
+    ASSERT_TRUE(until([&] { return a->engine.view()->recoveries.size() == 2; }));
+    EXPECT_TRUE(a->lease.may_act());
+    EXPECT_THAT(
+        a->engine.view()->recoveries.front()->record.evidence,
+        Contains(HasSubstr("node b could not be asked"))
+    );
+}
+
+TEST_F(BrakeTest, TheBudgetOfRecoveriesIsKeptUntilSomebodyAcknowledges) {
+    auto s = settings();
+    s.recovery.budget = 1;
+    start_both(s);
+    world.kill("p");
+    ASSERT_TRUE(until([&] { return recovered(*a); }));
+
+    world.kill("q");
+
+    ASSERT_TRUE(until([&] { return !a->engine.view()->blocked.empty(); }));
+    EXPECT_EQ(
+        a->engine.view()->blocked.front().kind,
+        recovery::to_string(recovery::Refusal::Kind::budget_spent)
+    );
+    EXPECT_THAT(a->engine.view()->blocked.front().reason, HasSubstr("Acknowledge"));
+    EXPECT_EQ(a->engine.view()->recoveries.size(), 1U);
+    std::optional<std::size_t> acknowledged;
+    asio::co_spawn(io, acknowledge_all(&acknowledged), asio::detached);
+    ASSERT_TRUE(until([&] { return acknowledged.has_value(); }));
+    EXPECT_EQ(*acknowledged, 1U);
+    EXPECT_TRUE(until([&] { return a->engine.view()->recoveries.size() == 2 && recovered(*a); }));
+    EXPECT_TRUE(until([&] { return a->engine.view()->blocked.empty(); }));
+}
+
+TEST_F(BrakeTest, AStandbyTriesKnownServersOnly) {
+    start_both(settings());
+    world.kill("s1");
+    std::vector<std::optional<Result<topology::Observation>>> seen(3);
+
+    asio::co_spawn(io, try_it(b.get(), InstanceId("p", 3306), &seen[0]), asio::detached);
+    asio::co_spawn(io, try_it(b.get(), InstanceId("s1", 3306), &seen[1]), asio::detached);
+    asio::co_spawn(io, try_it(b.get(), InstanceId("elsewhere", 22), &seen[2]), asio::detached);
+
+    ASSERT_TRUE(until([&] { return seen[0] && seen[1] && seen[2]; }));
+    EXPECT_EQ((*seen[0])->failure, topology::ProbeFailure::none);
+    EXPECT_EQ((*seen[1])->failure, topology::ProbeFailure::refused);
+    ASSERT_FALSE(*seen[2]);
+    EXPECT_EQ(seen[2]->error().code, Errc::not_found);
 }
 
 /// The holder vanishes before step n; its successor must bring it to the same end.

@@ -31,6 +31,7 @@ struct Server {
     bool frozen = false;
     bool read_only = false;
     InstanceId source;  // empty: none
+    bool cut_from_source = false;
     bool receiver_on = true, applier_on = true;
     std::map<std::string, std::uint64_t> executed, received;  // uuid -> highest
 
@@ -81,7 +82,8 @@ public:
                     continue;
                 }
                 const auto& source = servers.at(replica.source);
-                if (replica.receiver_on && source.up && !source.frozen) {
+                if (replica.receiver_on && source.up && !source.frozen &&
+                    !replica.cut_from_source) {
                     for (const auto& [uuid, last] : source.executed) {
                         replica.received[uuid] = std::max(replica.received[uuid], last);
                     }
@@ -235,7 +237,8 @@ private:
             topology::Channel channel;
             channel.source = server.source;
             const auto source = servers.find(server.source);
-            const bool connected = source != servers.end() && source->second.up;
+            const bool connected =
+                source != servers.end() && source->second.up && !server.cut_from_source;
             channel.source_uuid = source != servers.end() ? source->second.uuid : "";
             channel.auto_position = true;
             channel.receiver = !server.receiver_on ? topology::ThreadState::stopped
@@ -302,6 +305,7 @@ private:
                 break;
             case recovery::StepKind::repoint:
                 server.source = step.source;
+                server.cut_from_source = false;
                 server.receiver_on = server.applier_on = true;
                 replicate();
                 break;
@@ -313,8 +317,8 @@ private:
                 break;
             case recovery::StepKind::witness: {
                 const auto source = servers.find(server.source);
-                report.heard =
-                    source != servers.end() && source->second.up && !source->second.frozen;
+                report.heard = source != servers.end() && source->second.up &&
+                               !source->second.frozen && !server.cut_from_source;
                 report.text = report.heard ? "connected again" : "cannot connect";
                 break;
             }
@@ -328,8 +332,90 @@ private:
     std::set<Watch*> watches_;
 };
 
+/// The world as one node sees it: some servers may be out of its reach.
+class Standpoint final : public ports::Servers {
+public:
+    explicit Standpoint(World& world) : world_(world) {}
+
+    std::function<bool(const InstanceId&)> cut = [](const InstanceId&) { return false; };
+
+    std::unique_ptr<ports::Watch> watch(InstanceId id) override {
+        return std::make_unique<Watch>(*this, std::move(id));
+    }
+
+    std::unique_ptr<ports::Performer> performer(std::string lock_name) override {
+        return world_.performer(std::move(lock_name));
+    }
+
+private:
+    class Watch final : public ports::Watch {
+    public:
+        Watch(Standpoint& from, const InstanceId& id)
+            : from_(from), id_(id), real_(from.world_.watch(id)) {}
+
+        Task<topology::Observation> probe(Deadline deadline) override {
+            if (!from_.cut(id_)) {
+                co_return co_await real_->probe(deadline);
+            }
+            topology::Observation seen;
+            seen.id = id_;
+            seen.started = now();
+            co_await sleep_until(deadline);
+            seen.failure = topology::ProbeFailure::timeout;
+            seen.error = "no answer in time";
+            seen.ended = now();
+            co_return seen;
+        }
+
+        Task<Idle> idle(Deadline deadline) override { return real_->idle(deadline); }
+
+        void wake() override { real_->wake(); }
+
+        void drop() override { real_->drop(); }
+
+    private:
+        Standpoint& from_;
+        InstanceId id_;
+        std::unique_ptr<ports::Watch> real_;
+    };
+
+    World& world_;
+};
+
+/// Asks the engines of the other nodes directly.
+class Peers final : public ports::Peers {
+public:
+    Task<std::vector<ports::Opinion>> ask(
+        std::vector<ports::NodeRow> nodes, InstanceId server, Deadline /*deadline*/
+    ) override {
+        std::vector<ports::Opinion> opinions;
+        for (const auto& node : nodes) {
+            asked.push_back(fmt::format("{} about {}", node.name, server.text()));
+            ports::Opinion opinion;
+            opinion.node = node.name;
+            if (const auto engine = engines.find(node.name); engine != engines.end()) {
+                const auto seen = co_await engine->second->probe(server);
+                opinion.kind = !seen ? ports::Opinion::Kind::abstained
+                               : topology::is_absence(seen->failure)
+                                   ? ports::Opinion::Kind::not_reached
+                                   : ports::Opinion::Kind::reached;
+                opinion.text = seen ? seen->error : seen.error().what;
+            } else {
+                co_await sleep_for(1ms);
+                opinion.text = "cannot connect";
+            }
+            opinions.push_back(opinion);
+        }
+        co_return opinions;
+    }
+
+    std::map<std::string, control::Commands*> engines;  // by name of the node; others are unheard
+    std::vector<std::string> asked;
+};
+
 /// The backend's documents and its fence, shared by several nodes.
 struct Backend {
+    std::vector<ports::NodeRow> nodes;
     std::map<std::pair<std::string, std::string>, ports::Document> documents;
     std::uint64_t next_seq = 1;
     std::uint64_t epoch = 0;
@@ -436,7 +522,7 @@ public:
     }
 
     Task<Result<std::vector<ports::NodeRow>>> nodes(Deadline /*deadline*/) override {
-        co_return std::vector<ports::NodeRow>{};
+        co_return backend_.nodes;
     }
 
     [[nodiscard]] std::uint64_t history_id() const override { return 1; }
