@@ -140,7 +140,7 @@ class Galera(Cluster):
     requirement = "galera"
 
     # A server that died is given up after 2 s instead of 5, so that commits go on before the lease has run out.
-    FAST = "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S;evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.25S"
+    FAST = "evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT2S"
 
     def __init__(self, lab, count=3, provider_options=FAST):
         super().__init__(lab)
@@ -285,6 +285,8 @@ class GroupReplication(Cluster):
             **(settings or {}),
         }
         for server in self.servers:
+            # The group makes its primaries writable. One that is up and not yet in it must not take writes.
+            server.options["read_only"] = True
             server.options["extra"] = [
                 "--plugin-load-add=group_replication.so",
                 f"--loose-group-replication-local-address=127.0.0.1:{server.group_port}",
