@@ -3,6 +3,7 @@
 
 #include "baton/base/text.hpp"
 #include "baton/dialect/error_codes.hpp"
+#include "baton/dialect/statements.hpp"
 #include "baton/gtid/mariadb_set.hpp"
 
 #include <fmt/format.h>
@@ -126,7 +127,7 @@ std::string StateReader::statement(Part part) const {
                          "('Rpl_semi_sync_master_clients',"
                          "'Rpl_semi_sync_master_status','Rpl_semi_sync_slave_status')";
         case Part::binary_log:
-            return words_.binary_log_status ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+            return binary_log_status(words_);
         case Part::replicas:
             return words_.replica_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS";
         case Part::dump_threads:
@@ -250,9 +251,7 @@ void StateReader::read(Part part, const ResultRows& rows) {
             read_semi_sync(rows);
             break;
         case Part::binary_log:
-            state_.binlog = topology::LogPosition(
-                std::string(rows.text(0, "File")), number_or(rows.text(0, "Position"), 0)
-            );
+            state_.binlog = binary_log_position(rows);
             break;
         case Part::replicas:
             read_replicas(rows);

@@ -87,7 +87,28 @@ std::string replication_status(const Vocabulary& words) {
 }
 
 std::string binary_log_status(const Vocabulary& words) {
+    // SHOW MASTER STATUS wants the lock of the log, which MariaDB holds while commits wait for a
+    // semi-synchronous acknowledgement: just then the primary must be seen to live.
+    if (words.mariadb()) {
+        return "SHOW GLOBAL STATUS WHERE Variable_name IN "
+               "('Binlog_snapshot_file','Binlog_snapshot_position')";
+    }
     return words.binary_log_status ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+}
+
+topology::LogPosition binary_log_position(const ResultRows& rows) {
+    topology::LogPosition position(
+        std::string(rows.text(0, "File")), number_or(rows.text(0, "Position"), 0)
+    );
+    for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+        const auto name = rows.text(row, "Variable_name");
+        if (name == "Binlog_snapshot_file") {
+            position.file = std::string(rows.text(row, "Value"));
+        } else if (name == "Binlog_snapshot_position") {
+            position.pos = number_or(rows.text(row, "Value"), 0);
+        }
+    }
+    return position;
 }
 
 std::string executed_positions(const Vocabulary& words) {

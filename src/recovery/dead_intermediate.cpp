@@ -134,8 +134,7 @@ std::optional<std::string> DeadIntermediate::unfit(const Instance& replica, cons
 /// Moved by somebody who died before starting it again: that is half a move.
 void DeadIntermediate::finish_move(Stage& stage, const Instance& replica) const {
     const Channel& channel = *replica.channel();
-    if (channel.receiver != topology::ThreadState::stopped || channel.receiver_errno != 0 ||
-        contains(record_.stopped_before, replica.id) ||
+    if (!never_started(channel) || contains(record_.stopped_before, replica.id) ||
         attempts(record_, StepKind::start_replication, replica.id) >= move_tries) {
         return;
     }

@@ -514,8 +514,7 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
     }
     const Channel* moved = channel_to(follower, successor.id);
     // Moved by somebody who died before starting it again: that is half a move.
-    const bool half = moved != nullptr && moved->receiver == topology::ThreadState::stopped &&
-                      moved->receiver_errno == 0;
+    const bool half = moved != nullptr && never_started(*moved);
     if (moved != nullptr && !half) {
         add_once(stage.decision.repointed, follower.id);
         return;

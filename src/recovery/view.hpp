@@ -24,6 +24,16 @@ std::string names(const std::vector<InstanceId>& ids);
 /// The channel by which `instance` has `source`; null when it has not.
 const Channel* channel_to(const Instance& instance, const InstanceId& source);
 
+/// Has this source and was not started with it: half a move. MariaDB keeps the error of the last
+/// connection attempt over CHANGE MASTER, and errors of that kind stop no receiver.
+inline bool never_started(const Channel& channel) {
+    constexpr unsigned first_client_error = 2000;
+    constexpr unsigned last_client_error = 2999;
+    return channel.receiver == topology::ThreadState::stopped &&
+           (channel.receiver_errno == 0 || (channel.receiver_errno >= first_client_error &&
+                                            channel.receiver_errno <= last_client_error));
+}
+
 /// Accepts writes of clients, as far as was seen.
 inline bool writable(const Instance& instance) {
     return instance.reachable() && !instance.state.read_only && !instance.state.super_read_only;

@@ -333,9 +333,7 @@ Task<Result<topology::LogPosition>> Session::binary_log(Deadline deadline) {
     if (!rows) {
         co_return rows.error();
     }
-    co_return topology::LogPosition(
-        std::string(rows->text(0, "File")), dialect::number_or(rows->text(0, "Position"), 0)
-    );
+    co_return dialect::binary_log_position(*rows);
 }
 
 }  // namespace baton::server

@@ -3,7 +3,16 @@
 
 import time
 
-from lab import LeaderWatch, active_node, eventually, outage, wait_one_primary, wait_same_data, writable_servers
+from lab import (
+    Lab,
+    LeaderWatch,
+    active_node,
+    eventually,
+    outage,
+    wait_one_primary,
+    wait_same_data,
+    writable_servers,
+)
 from lab.case import LiveTest
 
 TIMEOUT = 150
@@ -316,3 +325,58 @@ class WithActiveNode(PrimaryTest):
 
         promoted = self.wait_failover(fault_at, 15)
         self.check_data(promoted)
+
+
+class AtAnyMoment(PrimaryTest):
+    """The active node dies, or stands still for longer than its lease, at some moment of the recovery. The moments
+    are spread over the 150 ms that it takes, so that every step is hit before, within and after it."""
+
+    NIGHTLY = True
+    TIMEOUT = 1500
+
+    def test_mariadb_active_killed(self):
+        self._each("mariadb", [number * 0.006 for number in range(25)], freeze=False)
+
+    def test_mariadb_active_frozen_beyond_its_lease(self):
+        self._each("mariadb", [number * 0.015 for number in range(10)], freeze=True)
+
+    def test_mysql_active_killed(self):
+        self._each("mysql", [number * 0.03 for number in range(12)], freeze=False)
+
+    def _each(self, flavour, delays, freeze):
+        for delay in delays:
+            with self.subTest(delay=delay):
+                self.lab.close()
+                self.lab = Lab("test")
+                try:
+                    self._one(flavour, delay, freeze)
+                except Exception:
+                    self.show_logs()
+                    raise
+
+    def _one(self, flavour, delay, freeze):
+        self.start(flavour, semi_sync=True)
+        active = active_node(self.nodes)
+        with LeaderWatch(self.nodes) as watch:
+            fault_at = time.monotonic()
+            self.topology.primary.kill()
+            time.sleep(delay)
+            if freeze:
+                active.freeze()
+            else:
+                active.kill()
+            promoted = self.wait_failover(fault_at, 15)
+            if freeze:
+                active_node([node for node in self.nodes if node is not active], 10)
+                active.thaw()
+                time.sleep(2)
+                self.assertEqual(writable_servers(self.topology.servers), [promoted], "the thawed node did no harm")
+        self.assertEqual(watch.violations(), [])
+        self.check_data(promoted, may_lose=0)
+        self.check_recorded(promoted)
+        for node in self.nodes:
+            if node.process.alive():
+                for number in (entry["number"] for entry in node.json("/api/v1/recoveries")):
+                    steps = node.json(f"/api/v1/recoveries/{number}")["steps"]
+                    epochs = [step["epoch"] for step in steps]
+                    self.assertEqual(epochs, sorted(epochs), "steps of an old epoch never follow a new one's")

@@ -38,6 +38,8 @@ std::string forget_source(const Vocabulary& words, std::string_view channel);
 /// Status of all channels.
 std::string replication_status(const Vocabulary& words);
 std::string binary_log_status(const Vocabulary& words);
+/// From the answer to that; empty when there is no log.
+topology::LogPosition binary_log_position(const ResultRows& rows);
 /// One row: executed (MySQL) or slave_pos and binlog_pos (MariaDB).
 std::string executed_positions(const Vocabulary& words);
 

@@ -150,6 +150,7 @@ public:
                 if (part > 0 && secured(server, step.source)) {
                     change_source(server, step.source);
                     channel.receiver = ThreadState::stopped;
+                    channel.receiver_errno = 2003;  // of the old source; MariaDB keeps it
                 }
                 break;
             case StepKind::stop_receiver:

@@ -68,6 +68,7 @@ private:
             {"@@global.read_only", changing},
             {"BINARY LOG STATUS", binary_log},
             {"MASTER STATUS", binary_log},
+            {"Binlog_snapshot_file", binary_log},
             {"SHOW REPLICAS", replicas},
             {"SHOW SLAVE HOSTS", replicas},
             {"PROCESSLIST", processes},
@@ -119,7 +120,13 @@ FakeServer a_mariadb_primary() {
         {"Server_id", "Host", "Port", "Master_id"},
         {{std::string("2"), std::string("db2"), std::string("3306"), std::string("1")}}
     );
-    server.refuses_as_syntax = {"BINARY LOG STATUS", "SHOW REPLICAS"};
+    server.binary_log = ResultRows(
+        {"Variable_name", "Value"},
+        {{std::string("Binlog_snapshot_file"), std::string("binlog.000003")},
+         {std::string("Binlog_snapshot_position"), std::string("156")}}
+    );
+    // Waits for the lock that commits hold while they wait for a semi-synchronous replica.
+    server.refuses_as_syntax = {"BINARY LOG STATUS", "MASTER STATUS", "SHOW REPLICAS"};
     return server;
 }
 
@@ -197,7 +204,7 @@ TEST_F(StateReaderTest, ReadsAMariadbPrimary) {
     EXPECT_EQ(state.reported_replicas, std::vector<InstanceId>{InstanceId("db2", 3306)});
     EXPECT_EQ(state.dump_threads, 1U);
     EXPECT_TRUE(state.channels.empty());
-    EXPECT_EQ(state.binlog.pos, 444U);
+    EXPECT_EQ(state.binlog.pos, 156U);
 }
 
 TEST_F(StateReaderTest, TriesTheOtherWordsForTheBinaryLogOnce) {
