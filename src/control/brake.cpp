@@ -41,17 +41,13 @@ private:
 
 }  // namespace
 
-/// Goes on and off with the losses, and asks what is not known yet. Before anything is recovered.
-void Engine::Impl::watch_losses(const std::vector<analysis::Finding>& present) {
+/// Goes on and off with the losses. True while it is on.
+bool Engine::Impl::brake_holds() {
     const auto& policy = settings.recovery.brake;
-    const auto timeouts = settings.analysis.timeouts_before_unreachable;
-    if (settings.shadow) {
-        brake = Brake();  // nothing is recovered anyway
-        return;
-    }
-    const auto loss = recovery::recent_loss(*topology, policy, timeouts, now());
+    const auto loss = recovery::recent_loss(*topology, policy, now());
+    lost_lately = loss.servers;
     if (!loss.correlated && !brake.on) {
-        return;
+        return false;
     }
     if (!brake.on) {
         brake.on = true;
@@ -74,21 +70,37 @@ void Engine::Impl::watch_losses(const std::vector<analysis::Finding>& present) {
             std::back_inserter(all)
         );
         brake.servers = std::move(all);
+        return true;
     }
-    const auto lost = recovery::still_lost(*topology, brake.servers, timeouts);
-    const bool over = !loss.correlated && (brake.judgement.cause == recovery::Cause::servers ||
-                                           2 * lost.size() <= brake.servers.size());
+    const auto lost = recovery::still_lost(*topology, brake.servers, 1).size();
+    const bool over =
+        brake.judgement.cause == recovery::Cause::servers || 2 * lost <= brake.servers.size();
     if (over && !brake.asking) {
         log::info(
-            "{} of {} servers that had vanished are in sight again: recoveries are not held back "
-            "any more",
-            brake.servers.size() - lost.size(),
+            "{} of {} servers that had vanished are in sight: recoveries do not wait any more",
+            brake.servers.size() - lost,
             brake.servers.size()
         );
         brake = Brake();
+    }
+    return brake.on;
+}
+
+/// Before anything is recovered: asks what is not known yet of what vanished, and leaves to others
+/// what they see better.
+void Engine::Impl::watch_losses(const std::vector<analysis::Finding>& present) {
+    if (settings.shadow) {
+        if (!brake.asking) {
+            brake = Brake();  // nothing is recovered anyway
+        }
         return;
     }
-    if (brake.asking) {
+    if (!brake_holds() || brake.asking) {
+        return;
+    }
+    if (should_leave()) {
+        brake.asking = true;  // no more questions
+        group->spawn("leaving", leave_to_others());
         return;
     }
     std::erase_if(brake.opinions, [](const auto& entry) {
@@ -107,14 +119,12 @@ void Engine::Impl::watch_losses(const std::vector<analysis::Finding>& present) {
     if (!open && brake.judgement.cause == recovery::Cause::servers) {
         return;
     }
-    // One server alone would not tell whose fault it is.
-    auto questions = recovery::to_ask(
-        *topology,
-        brake.opinions.empty() ? lost : std::vector<InstanceId>(),
-        subjects,
-        opinions_in_force(),
-        questions_limit
-    );
+    std::vector<InstanceId> lost;
+    if (brake.opinions.empty()) {  // one server alone would not tell whose fault it is
+        lost = recovery::still_lost(*topology, brake.servers, 1);
+    }
+    auto questions =
+        recovery::to_ask(*topology, lost, subjects, opinions_in_force(), questions_limit);
     if (questions.empty()) {
         return;
     }
@@ -164,10 +174,8 @@ Task<void> Engine::Impl::ask_others(std::vector<InstanceId> questions) {
             return opinion.kind != ports::Opinion::Kind::unheard;
         });
     });
-    const bool may_hand_over = brake_released == TimePoint{} ||
-                               now() - brake_released >= settings.recovery.brake.handover_pause;
     std::vector<std::string> beating;
-    if (!heard && !others.empty() && may_hand_over) {
+    if (!heard && !others.empty() && may_leave()) {
         beating = co_await living_nodes(others);
     }
     const auto answered = now();
@@ -188,9 +196,6 @@ Task<void> Engine::Impl::ask_others(std::vector<InstanceId> questions) {
     }
     brake.judgement = std::move(judgement);
     publish_soon(true);
-    if (brake.judgement.cause == recovery::Cause::own_network && may_hand_over) {
-        co_await leave_to_others();
-    }
 }
 
 /// Which of the nodes move their heartbeat in the shared backend from now on.
@@ -215,22 +220,70 @@ Task<std::vector<std::string>> Engine::Impl::living_nodes(std::vector<ports::Nod
     co_return living;
 }
 
-/// Gives the lease back because others see what this node does not.
-Task<void> Engine::Impl::leave_to_others() {
+bool Engine::Impl::may_leave() const {
+    return brake_released == TimePoint{} ||
+           now() - brake_released >= settings.recovery.brake.handover_pause;
+}
+
+/// Others see what this node does not, and it is no hiccup that has passed.
+bool Engine::Impl::should_leave() const {
+    if (brake.judgement.cause != recovery::Cause::own_network || brake.opinions.empty() ||
+        !may_leave() || !running.empty()) {
+        return false;
+    }
     const auto lost = recovery::still_lost(
         *topology, brake.servers, settings.analysis.timeouts_before_unreachable
     );
-    if (2 * lost.size() <= brake.servers.size()) {
-        co_return;  // it has passed
-    }
-    if (!running.empty()) {
-        log::warning("a recovery is running, so the lease is kept until it has ended");
-        co_return;
-    }
+    return 2 * lost.size() > brake.servers.size();
+}
+
+Task<void> Engine::Impl::leave_to_others() {
     brake_released = now();
     const auto why = fmt::format("{}; {}", brake.text, brake.judgement.why);
     log::warning("handing over to another node: {}", why);
     co_await give_back(fmt::format("from {} to any other: {}", identity.name, why), "");
+}
+
+/// Servers are observed one after the other, so what vanished together is not noticed together.
+/// When another server than the subject is lost too, all of them are looked at first; that takes
+/// milliseconds unless some are silent. True when that is done, or need not be.
+bool Engine::Impl::looked_around(const InstanceId& subject) {
+    const bool alone = std::all_of(lost_lately.begin(), lost_lately.end(), [&](const auto& id) {
+        return id == subject;
+    });
+    const auto* failed = topology->find(subject);
+    if (alone || failed == nullptr || looked >= failed->health.first_failure) {
+        return true;
+    }
+    if (!looking) {
+        looking = true;
+        group->spawn("look around", look_around());
+    }
+    return false;
+}
+
+Task<void> Engine::Impl::look_around() {
+    const auto begun = now();
+    const auto end = begun + 2 * settings.probe_timeout;
+    std::vector<std::shared_ptr<Slot>> asked;
+    for (const auto& [id, slot] : slots) {
+        const auto* known = topology->find(id);
+        const bool long_gone = known != nullptr && known->health.checked && !known->health.valid &&
+                               begun - known->health.first_failure > settings.recovery.brake.window;
+        if (!long_gone && !slot->witness_running) {
+            asked.push_back(slot);
+            slot->watch->wake();
+        }
+    }
+    for (const auto& slot : asked) {
+        while (!slot->removed && slot->last_started < begun && now() < end) {
+            const auto observed = slot->observed;
+            co_await observed->wait(end);
+        }
+    }
+    looked = begun;
+    looking = false;
+    publish_soon(true);
 }
 
 /// Why a recovery must wait although it could begin.

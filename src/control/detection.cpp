@@ -259,6 +259,10 @@ void Engine::Impl::consider(const analysis::Finding& finding) {
         note_refusal(finding, *refusal);
         return;
     }
+    if (finding.recovery != analysis::RecoveryKind::contain_deposed &&
+        !looked_around(finding.subject)) {
+        return;  // it ends with another look at the findings
+    }
     if (const auto refusal = braked(finding)) {
         note_refusal(finding, *refusal);
         return;

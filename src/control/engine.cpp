@@ -138,6 +138,9 @@ Task<void> Engine::Impl::lead() {
     }
     cluster_health.clear();
     brake = Brake();
+    lost_lately.clear();
+    looked = TimePoint{};
+    looking = false;
     written_findings.clear();
     for (const auto& [cluster, list] : state.findings) {
         written_findings[cluster] = false;  // of the predecessor: to be replaced or removed

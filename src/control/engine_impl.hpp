@@ -121,6 +121,11 @@ struct Engine::Impl {
     Task<void> run_detection_hooks(std::shared_ptr<const Detection> detection);
 
     // brake.cpp
+    bool brake_holds();
+    bool looked_around(const InstanceId& subject);
+    Task<void> look_around();
+    [[nodiscard]] bool may_leave() const;
+    [[nodiscard]] bool should_leave() const;
     void watch_losses(const std::vector<analysis::Finding>& present);
     Task<void> ask_others(std::vector<InstanceId> questions);
     Task<void> ask_about(
@@ -248,6 +253,9 @@ struct Engine::Impl {
     std::map<InstanceId, std::pair<analysis::Code, std::uint64_t>> open_detections;
     std::map<std::string, ClusterHealth> cluster_health;
     Brake brake;
+    std::vector<InstanceId> lost_lately;  // within the brake's window
+    TimePoint looked{};                   // begin of the last look at all servers
+    bool looking = false;
     TimePoint brake_released{};     // last hand-over because of it; outlives the leadership
     unsigned probing = 0;           // probes asked for by others
     std::set<std::string> running;  // clusters with a recovery task

@@ -38,13 +38,11 @@ std::string Loss::text() const {
            (clusters == 1 ? " cluster" : " clusters");
 }
 
-Loss recent_loss(
-    const topology::Topology& topology, const BrakePolicy& policy, unsigned timeouts, TimePoint now
-) {
+Loss recent_loss(const topology::Topology& topology, const BrakePolicy& policy, TimePoint now) {
     Loss loss;
     std::set<std::string> clusters;
     for (const auto& instance : topology.instances()) {
-        const bool lost = gone(*instance, timeouts);
+        const bool lost = gone(*instance, 1);
         if (lost && now - instance->health.first_failure > policy.window) {
             continue;
         }

@@ -51,14 +51,14 @@ struct Loss {
     [[nodiscard]] std::string text() const;
 };
 
-/// Lost: it gives no answer (`timeouts` times in a row when it is silence rather than a refusal),
-/// since less than the window. One that has been gone for longer is not counted at all. Correlated:
-/// more than the share of the known, at least three, of at least two clusters; or all of them.
-Loss recent_loss(
-    const topology::Topology& topology, const BrakePolicy& policy, unsigned timeouts, TimePoint now
-);
+/// Lost: it gave no answer, be it once: servers fail one probe after the other, and the first
+/// recovery must not begin while the last of them is only in doubt. Since less than the window; one
+/// that has been gone for longer is not counted at all. Correlated: more than the share of the
+/// known, at least three, of at least two clusters; or all of them.
+Loss recent_loss(const topology::Topology& topology, const BrakePolicy& policy, TimePoint now);
 
-/// Those of the servers that still give no answer.
+/// Those of the servers that give no answer, so many times in a row when it is silence rather than
+/// a refusal.
 std::vector<InstanceId> still_lost(
     const topology::Topology& topology, const std::vector<InstanceId>& servers, unsigned timeouts
 );

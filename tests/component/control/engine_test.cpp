@@ -381,6 +381,32 @@ TEST_F(BrakeTest, ItDoesNotHandOverAgainAtOnceAndStillRecoversNothing) {
     EXPECT_THAT(world.writable(), ElementsAre("p", "q"));
 }
 
+TEST_F(BrakeTest, LooksAtAllServersBeforeTheFirstOfSeveralIsRecovered) {
+    auto s = settings();
+    s.poll_interval = 3s;  // the others' failure would be noticed long after
+    start_both(s);
+    a->servers.cut = [](const InstanceId& id) { return id.host != "r3" && id.host != "s2"; };
+    world.at("r3").cut_from_source = true;
+    world.at("s2").cut_from_source = true;
+
+    ASSERT_TRUE(until([&] { return !a->lease.may_act(); }));
+
+    EXPECT_THAT(world.performed, testing::Not(Contains(HasSubstr("promote"))));
+    EXPECT_THAT(world.writable(), ElementsAre("p", "q"));
+}
+
+TEST_F(BrakeTest, AHiccupIsNoReasonToHandOver) {
+    auto s = settings();
+    s.analysis.timeouts_before_unreachable = 10;
+    start_both(s);
+    a->servers.cut = [](const InstanceId&) { return true; };
+    ASSERT_TRUE(until([&] { return !a->engine.view()->brake.empty(); }));
+    a->servers.cut = [](const InstanceId&) { return false; };
+
+    EXPECT_TRUE(until([&] { return sees_all(*a) && a->engine.view()->brake.empty(); }));
+    EXPECT_TRUE(a->lease.may_act());
+}
+
 TEST_F(BrakeTest, WhatIsReallyDeadIsRecoveredAfterTheOthersWereAsked) {
     start_both(settings());
     for (const auto* name : {"p", "q", "r1", "s1"}) {
