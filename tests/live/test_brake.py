@@ -10,10 +10,10 @@ TIMEOUT = 120
 
 
 class Brake(LiveTest):
-    def start(self):
+    def start(self, replicas=1):
         self.need("mariadb")
-        self.shop = self.lab.topology("mariadb", 1)
-        self.stock = self.lab.topology("mariadb", 1)
+        self.shop = self.lab.topology("mariadb", replicas)
+        self.stock = self.lab.topology("mariadb", replicas)
         self.servers = [*self.shop.servers, *self.stock.servers]
         self.backend = self.lab.backend("mariadb")
         self.nodes = self.lab.nodes(self.backend, [self.shop.seed, self.stock.seed])
@@ -53,6 +53,26 @@ class Brake(LiveTest):
             for cut in cuts:
                 cut.stop()
         self.assertEqual(watch.violations(), [])
+
+    def test_mariadb_most_servers_really_die(self):
+        """The others do not reach them either: recovered, with their word as evidence."""
+        self.start(2)
+        fault_at = time.monotonic()
+        for server in (self.shop.replicas[0], self.stock.replicas[0], self.shop.primary, self.stock.primary):
+            server.kill()
+        for topology in (self.shop, self.stock):
+            eventually(topology.replicas[1].is_writable, 10, f"{topology.replicas[1]} is promoted")
+        took = time.monotonic() - fault_at
+        print(f"both promoted after {took:.3f} s")
+        self.assertLess(took, 3)
+        self.assertTrue(self.active.is_active(), "it keeps the lease")
+        recoveries = self.active.json("/api/v1/recoveries")
+        self.assertEqual(len(recoveries), 2)
+        evidence = [
+            self.active.json(f"/api/v1/recoveries/{recovery['number']}")["evidence"] for recovery in recoveries
+        ]
+        # The first may have begun while not more than half were dead; not so the second.
+        self.assertTrue(any("does not reach" in line for lines in evidence for line in lines), evidence)
 
     def test_mariadb_probe(self):
         """Each node tells what it sees of a known server, and tries no other address."""
