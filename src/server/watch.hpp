@@ -44,7 +44,8 @@ private:
 
     struct Label {
         std::string sql, value;
-        bool bad = false;  // did not answer in time or not at all: not asked again in this session
+        bool bad =
+            false;  // did not answer in time or not at all: not asked again on this connection
     };
 
     std::array<Label, 5> labels_;
