@@ -75,6 +75,7 @@ Task<std::vector<ports::Opinion>> HttpPeers::ask(
     std::vector<ports::NodeRow> nodes, InstanceId server, Deadline deadline
 ) {
     std::vector<ports::Opinion> opinions(nodes.size());
+    co_await throw_if_cancelled();  // join() must be reached
     TaskGroup asked(co_await asio::this_coro::executor);
     for (std::size_t at = 0; at < nodes.size(); ++at) {
         asked.spawn("ask " + nodes[at].name, ask_one(nodes[at], server, deadline, &opinions[at]));

@@ -160,6 +160,7 @@ Task<void> Engine::Impl::ask_others(std::vector<InstanceId> questions) {
         log::info("asking {} other nodes to try {} servers", others.size(), questions.size());
         counters.second_opinions += questions.size();
         const auto deadline = now() + settings.probe_timeout + answer_reserve;
+        co_await throw_if_cancelled();  // join() must be reached
         TaskGroup round(core);
         for (std::size_t at = 0; at < questions.size(); ++at) {
             round.spawn(

@@ -145,6 +145,7 @@ Task<void> Engine::Impl::lead() {
     for (const auto& [cluster, list] : state.findings) {
         written_findings[cluster] = false;  // of the predecessor: to be replaced or removed
     }
+    co_await throw_if_cancelled();  // join() must be reached
     TaskGroup own(core);
     group = &own;
     log::info("active node now: {} servers known, observing all of them", state.instances.size());

@@ -248,6 +248,7 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
 
     std::vector<std::optional<Result<recovery::StepReport>>> outcomes(stage.steps.size());
     {
+        co_await throw_if_cancelled();  // join() must be reached
         TaskGroup parallel(core);
         for (std::size_t i = 0; i < stage.steps.size(); ++i) {
             parallel.spawn(

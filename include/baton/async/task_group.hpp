@@ -6,7 +6,9 @@
 //
 // Used from one strand or one-thread context only. Pattern: spawn everything (the owner's own work
 // as well), then `co_await group.join()` with no other co_await in between, so that a cancelled
-// owner cannot leave children behind; with_group() does just that.
+// owner cannot leave children behind; with_group() does just that. An owner that may have been
+// cancelled already calls `co_await throw_if_cancelled()` before it makes the group: awaiting
+// anything, join() too, throws in a cancelled coroutine before it begins.
 
 #include "baton/async/task.hpp"
 
