@@ -39,6 +39,11 @@ http::Response leader_check_with_code(const Call& call) {
     return leader_answer(call, usable ? code : 404);
 }
 
+http::Response look(const Call& call) {
+    call.commands->look_now();
+    return ok("looking");
+}
+
 http::Response lb_check(const Call& /*call*/) {
     return plain(text_json("OK"));
 }
@@ -172,6 +177,12 @@ constexpr std::array rows{
         "/api/routed-leader-check", Access::open, Runs::anywhere, leader_check, "As leader-check"},
     Route{
         "/api/lb-check", Access::open, Runs::anywhere, lb_check, "200 \"OK\": the process answers"},
+    Route{
+        "/api/v1/look",
+        Access::open,
+        Runs::anywhere,
+        look,
+        "A node that gave the lease back tells the others, which look at it at once"},
     Route{"/api/_ping", Access::open, Runs::anywhere, lb_check, "As lb-check"},
     Route{
         "/api/health",

@@ -11,13 +11,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace baton::api {
 
 namespace {
 
 http::ClientRequest question(
     const ports::NodeRow& node,
-    const InstanceId& server,
+    const std::string& path,
     const AuthOptions& auth,
     const std::string& own_name
 ) {
@@ -27,8 +29,7 @@ http::ClientRequest question(
     while (base.ends_with('/')) {
         base.pop_back();
     }
-    request.url =
-        fmt::format("{}/api/v1/probe/{}/{}", base, http::percent_encoded(server.host), server.port);
+    request.url = base + path;
     switch (auth.method) {
         case AuthOptions::Method::none:
             break;
@@ -88,7 +89,9 @@ Task<void> HttpPeers::ask_one(
     ports::NodeRow node, InstanceId server, Deadline deadline, ports::Opinion* opinion
 ) {
     opinion->node = node.name;
-    auto request = question(node, server, auth_, node_);
+    const auto path =
+        fmt::format("/api/v1/probe/{}/{}", http::percent_encoded(server.host), server.port);
+    auto request = question(node, path, auth_, node_);
     const auto answer = co_await client_.fetch(std::move(request), deadline);
     if (answer) {
         read_answer(*answer, *opinion);
@@ -96,6 +99,37 @@ Task<void> HttpPeers::ask_one(
         opinion->kind = ports::Opinion::Kind::unheard;
         opinion->text = answer.error().what;
     }
+}
+
+Task<void> HttpPeers::look(std::vector<ports::NodeRow> nodes, Deadline deadline) {
+    auto statuses = co_await get_all(std::move(nodes), "/api/v1/look", deadline);
+    static_cast<void>(statuses);  // a hint
+}
+
+Task<bool> HttpPeers::anyone_leads(std::vector<ports::NodeRow> nodes, Deadline deadline) {
+    const auto statuses = co_await get_all(std::move(nodes), "/api/leader-check", deadline);
+    co_return std::find(statuses.begin(), statuses.end(), 200U) != statuses.end();
+}
+
+Task<std::vector<unsigned>> HttpPeers::get_all(
+    std::vector<ports::NodeRow> nodes, std::string path, Deadline deadline
+) {
+    std::vector<unsigned> statuses(nodes.size());
+    co_await throw_if_cancelled();  // join() must be reached
+    TaskGroup asked(co_await asio::this_coro::executor);
+    for (std::size_t at = 0; at < nodes.size(); ++at) {
+        asked.spawn("ask " + nodes[at].name, get_one(nodes[at], path, deadline, &statuses[at]));
+    }
+    co_await asked.join();
+    co_return statuses;
+}
+
+Task<void> HttpPeers::get_one(
+    ports::NodeRow node, std::string path, Deadline deadline, unsigned* status
+) {
+    auto request = question(node, path, auth_, node_);
+    const auto answer = co_await client_.fetch(std::move(request), deadline);
+    *status = answer ? answer->status : 0;
 }
 
 }  // namespace baton::api

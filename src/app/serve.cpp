@@ -25,8 +25,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -64,6 +66,7 @@ election::LeasePolicy lease_policy(const config::Config& config) {
     auto policy = election::LeasePolicy::of_duration(ms(config.lease.duration));
     policy.renew_every = ms(config.lease.renew);
     policy.look_every = ms(config.lease.look);
+    policy.peer_check = config.lease.peer_check;
     policy.statement_timeout = std::max(policy.statement_timeout, policy.renew_every);
     return policy;
 }
@@ -171,6 +174,28 @@ Task<void> watch_signals(control::Engine* engine, TaskGroup* root, store::LeaseR
     }
 }
 
+/// The other nodes that live, as far as this one has heard.
+std::vector<ports::NodeRow> other_nodes(const control::Engine& engine, const std::string& token) {
+    const auto view = engine.view();
+    std::vector<ports::NodeRow> others;
+    std::copy_if(
+        view->nodes.begin(),
+        view->nodes.end(),
+        std::back_inserter(others),
+        [&](const auto& node) { return node.alive && node.token != token && !node.api_url.empty(); }
+    );
+    return others;
+}
+
+/// On the calling thread, which is not that of the loop.
+template <class T>
+T wait_for(Task<T> task) {
+    asio::io_context own(1);
+    auto result = asio::co_spawn(own, std::move(task), asio::use_future);
+    own.run();
+    return result.get();
+}
+
 Task<void> run_root(control::Engine* engine, store::LeaseRunner* lease) {
     TaskGroup root(co_await asio::this_coro::executor);
     root.spawn("engine", engine->run());
@@ -217,7 +242,14 @@ int serve(const std::string& config_file) {
     );
     hooks::Runner hook_runner;
 
+    auto face = api_options(*config);
+    if (!face) {
+        return start_failure(face.error());
+    }
+    api::HttpPeers peers(face->forward, face->auth, config->node.name);
+
     control::Engine* engine_address = nullptr;
+    std::string own_token;
     store::LeaseRunnerOptions lease_options;
     lease_options.backend = *backend;
     lease_options.policy = policy;
@@ -235,7 +267,11 @@ int serve(const std::string& config_file) {
             }
         });
     };
+    lease_options.ask_peers = [&](Deadline deadline) {
+        return wait_for(peers.anyone_leads(other_nodes(*engine_address, own_token), deadline));
+    };
     store::LeaseRunner lease(std::move(lease_options));
+    own_token = lease.status().token;
     server::ManagedServers servers(
         core.get_executor(),
         connector,
@@ -246,12 +282,6 @@ int serve(const std::string& config_file) {
     store::BackendStoreOptions store_options;
     store_options.backend = *backend;
     store::BackendStore documents(std::move(store_options), lease);
-
-    auto face = api_options(*config);
-    if (!face) {
-        return start_failure(face.error());
-    }
-    api::HttpPeers peers(face->forward, face->auth, config->node.name);
 
     control::Identity identity;
     identity.name = config->node.name;
@@ -290,8 +320,10 @@ int serve(const std::string& config_file) {
             std::rethrow_exception(failure
             );  // out of run(): a bug, ends the process with a message
         }
-        ending = std::thread([&lease, &api, &running] {
+        ending = std::thread([&] {
+            const auto others = other_nodes(engine, own_token);
             lease.stop();
+            wait_for(peers.look(others, std::chrono::steady_clock::now() + 200ms));
             api.stop();
             running.reset();
         });

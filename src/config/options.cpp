@@ -516,6 +516,16 @@ std::vector<Option> backend_options() {
             15s,
             "How often the other nodes look; at most a quarter of the duration."
         ),
+        boolean_option(
+            "lease.peer_check",
+            BATON_BOOL(lease.peer_check),
+            false,
+            "Before taking a lease that was not given back, ask the other nodes over HTTP whether "
+            "one "
+            "of them holds it. A second guard for a backend of two servers that could both be "
+            "written to; a node that is alive and cut off from the backend then delays the others "
+            "until its own lease has ended."
+        ),
     };
 }
 

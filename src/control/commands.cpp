@@ -592,6 +592,12 @@ Task<void> Engine::Impl::give_back(std::string message, std::string by) {
     }
     lease.release();
     role_signal.set();
+    const auto own = lease.status().token;
+    std::vector<ports::NodeRow> others;
+    std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(others), [&](const auto& node) {
+        return node.alive && node.token != own;
+    });
+    co_await peers.look(std::move(others), now() + 200ms);
 }
 
 // The public face: each command runs on the core's executor.
@@ -700,6 +706,15 @@ Task<Result<recovery::Record>> Engine::recover(
 
 Task<Result<void>> Engine::reload_configuration(std::string by) {
     return on(impl_->core, impl_->reload_configuration(std::move(by)));
+}
+
+void Engine::look_now() {
+    const auto at = now().time_since_epoch().count();
+    const auto pause = Duration(100ms).count();
+    auto last = impl_->last_look.load();
+    if (at - last >= pause && impl_->last_look.compare_exchange_strong(last, at)) {
+        impl_->lease.look_now();
+    }
 }
 
 Task<Result<void>> Engine::hand_over(std::string to, std::string by) {

@@ -248,7 +248,8 @@ struct Engine::Impl {
 
     bool active = false;
     std::atomic<WallMs> active_since_ms{0};
-    TaskGroup* group = nullptr;  // of the present leadership
+    std::atomic<Duration::rep> last_look{0};  // asked for by another node; time since epoch
+    TaskGroup* group = nullptr;               // of the present leadership
     std::map<InstanceId, std::shared_ptr<Slot>> slots;
     std::map<InstanceId, std::pair<analysis::Code, std::uint64_t>> open_detections;
     std::map<std::string, ClusterHealth> cluster_health;

@@ -21,8 +21,16 @@ public:
     Task<std::vector<ports::Opinion>> ask(
         std::vector<ports::NodeRow> nodes, InstanceId server, Deadline deadline
     ) override;
+    Task<void> look(std::vector<ports::NodeRow> nodes, Deadline deadline) override;
+    /// True when one of the nodes says that it holds a valid lease.
+    Task<bool> anyone_leads(std::vector<ports::NodeRow> nodes, Deadline deadline);
 
 private:
+    /// Status of each node's answer, 0 without one.
+    Task<std::vector<unsigned>> get_all(
+        std::vector<ports::NodeRow> nodes, std::string path, Deadline deadline
+    );
+    Task<void> get_one(ports::NodeRow node, std::string path, Deadline deadline, unsigned* status);
     Task<void> ask_one(
         ports::NodeRow node, InstanceId server, Deadline deadline, ports::Opinion* opinion
     );

@@ -43,6 +43,7 @@ struct Config {
 
     struct Lease {
         Duration duration{}, renew{}, look{};
+        bool peer_check = false;
     } lease;
 
     struct Topology {

@@ -102,6 +102,9 @@ public:
         InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
     ) = 0;
     virtual Task<Result<void>> reload_configuration(std::string by) = 0;
+    /// The lease may have been given back: looks at it soon. A hint; any thread, returns at once,
+    /// and at most ten times a second does anything.
+    virtual void look_now() = 0;
     /// Gives the lease back, if held. `to`: name of the node that should take it, "" = any.
     virtual Task<Result<void>> hand_over(std::string to, std::string by) = 0;
 };

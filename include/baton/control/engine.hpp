@@ -111,6 +111,7 @@ public:
         InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
     ) override;
     Task<Result<void>> reload_configuration(std::string by) override;
+    void look_now() override;
     Task<Result<void>> hand_over(std::string to, std::string by) override;
 
 private:

@@ -24,6 +24,9 @@ public:
     virtual Task<std::vector<Opinion>> ask(
         std::vector<NodeRow> nodes, InstanceId server, Deadline deadline
     ) = 0;
+    /// Tells the nodes that the lease was given back, so that they need not wait for their next
+    /// look at it. Nothing depends on it.
+    virtual Task<void> look(std::vector<NodeRow> nodes, Deadline deadline) = 0;
 };
 
 }  // namespace baton::ports

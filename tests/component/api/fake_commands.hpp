@@ -25,6 +25,7 @@ public:
     std::atomic<bool> active{true};
     std::atomic<bool> backend_ok{true};
     std::atomic<int> delay_ms{0};  // of each command
+    std::atomic<unsigned> looks{0};
     std::atomic<topology::ProbeFailure> probe_failure{topology::ProbeFailure::none};
 
     void set_view(std::shared_ptr<const control::View> view) {
@@ -235,6 +236,8 @@ public:
     Task<Result<void>> reload_configuration(std::string by) override {
         return plain(fmt::format("reload by {}", by));
     }
+
+    void look_now() override { ++looks; }
 
     Task<Result<void>> hand_over(std::string to, std::string by) override {
         return plain(fmt::format("hand-over {} by {}", to, by));

@@ -64,6 +64,34 @@ TEST(HttpPeers, TellsApartWhoReachesItWhoDoesNotAndWhoWasNotHeard) {
     EXPECT_EQ(sees.core.calls(), std::vector<std::string>{"probe 127.0.0.1:20721"});
 }
 
+Task<void> look_and_ask(HttpPeers* peers, std::vector<ports::NodeRow> nodes, bool* leads) {
+    const auto deadline = std::chrono::steady_clock::now() + 3s;
+    co_await peers->look(nodes, deadline);
+    *leads = co_await peers->anyone_leads(nodes, deadline);
+}
+
+TEST(HttpPeers, TellsOthersToLookAndHearsWhetherOneLeads) {
+    Node first("n1");
+    Node second("n2");
+    first.core.active = false;
+    second.core.active = false;
+    const std::vector<ports::NodeRow> nodes{
+        row_of("n1", first.url()), row_of("n2", second.url()), row_of("n3", "http://127.0.0.1:1")};
+    HttpPeers peers(http::ClientOptions(), {}, "n0");
+    bool leads = true;
+
+    asio::io_context loop;
+    test::run(loop, look_and_ask(&peers, nodes, &leads));
+
+    EXPECT_FALSE(leads);
+    EXPECT_EQ(first.core.looks, 1U);
+    EXPECT_EQ(second.core.looks, 1U);
+    second.core.active = true;
+    asio::io_context again;
+    test::run(again, look_and_ask(&peers, nodes, &leads));
+    EXPECT_TRUE(leads);
+}
+
 TEST(HttpPeers, ALivingServerThatRefusesTheNodeIsReached) {
     Node refused("n1");
     refused.core.probe_failure = topology::ProbeFailure::access_denied;

@@ -409,6 +409,15 @@ public:
         co_return opinions;
     }
 
+    Task<void> look(std::vector<ports::NodeRow> nodes, Deadline /*deadline*/) override {
+        for (const auto& node : nodes) {
+            told_to_look.push_back(node.name);
+        }
+        co_return;
+    }
+
+    std::vector<std::string> told_to_look;
+
     std::map<std::string, control::Commands*> engines;  // by name of the node; others are unheard
     std::vector<std::string> asked;
 };
