@@ -174,7 +174,8 @@ Task<void> watch_signals(control::Engine* engine, TaskGroup* root, store::LeaseR
     }
 }
 
-/// The other nodes that live, as far as this one has heard.
+/// The other nodes that this one has heard of. Those whose heartbeats it does not see are among
+/// them: they may beat on the other half of a backend that has split.
 std::vector<ports::NodeRow> other_nodes(const control::Engine& engine, const std::string& token) {
     const auto view = engine.view();
     std::vector<ports::NodeRow> others;
@@ -182,7 +183,7 @@ std::vector<ports::NodeRow> other_nodes(const control::Engine& engine, const std
         view->nodes.begin(),
         view->nodes.end(),
         std::back_inserter(others),
-        [&](const auto& node) { return node.alive && node.token != token && !node.api_url.empty(); }
+        [&](const auto& node) { return node.token != token && !node.api_url.empty(); }
     );
     return others;
 }

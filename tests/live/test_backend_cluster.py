@@ -450,3 +450,31 @@ class Checks(LiveTest):
         self.answers(proxied, [200, 503], "only the active one")
         backend.servers[0].kill()
         self.answers(proxied, [503, 503], "the passive one waits to be made writable")
+
+
+class Split(LiveTest):
+    """Both servers of a pair take writes, and nothing replicates between them."""
+
+    NIGHTLY = True
+    TIMEOUT = 120
+
+    def test_nodes_that_ask_each_other_stay_with_one(self):
+        self.need_packet_filter()
+        topology = self.lab.topology("mariadb", 1)
+        backend = self.lab.active_passive()
+        nodes = self.lab.nodes(backend, [topology.seed], settings={"lease": {"peer_check": True}})
+        active = active_node(nodes)
+        time.sleep(2)  # all know each other
+        first, second = backend.servers
+        others = [node for node in nodes if node is not active]
+
+        with LeaderWatch(nodes) as watch:
+            for server in (first, second):
+                server.execute("STOP ALL SLAVES")
+            second.execute("SET GLOBAL read_only = 0")
+            self.lab.cut_connection(others[0], first)
+            time.sleep(10)
+            self.assertEqual(active_node(nodes), active)
+            active.kill()
+            active_node(others, 15)
+        self.assertEqual(watch.violations(), [])
