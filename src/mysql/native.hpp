@@ -115,11 +115,6 @@ bool poll_descriptor(int descriptor, Wait wait, Deadline deadline, const std::at
 /// Attaches the calling thread to the library until it ends.
 void enter_thread();
 
-/// Path of a CA file that is never trusted: given to the library when nothing is to be verified,
-/// which otherwise parses the system's whole CA bundle for every connect (20 ms of CPU). "" if none
-/// could be made.
-const std::string& placeholder_ca_file();
-
 /// Implemented per library: called once by initialize().
 void initialize_library();
 

@@ -96,10 +96,9 @@ void Native::set_library_options() {
         return;
     }
     const bool verify = options_.tls == Tls::verify_ca || options_.tls == Tls::verify_identity;
-    const std::string& ca =
-        options_.ca_file.empty() && !verify ? placeholder_ca_file() : options_.ca_file;
-    if (!ca.empty()) {
-        mysql_options(handle_, MYSQL_OPT_SSL_CA, ca.c_str());
+    // With an authority the library verifies, also when the mode asks for encryption only.
+    if (verify && !options_.ca_file.empty()) {
+        mysql_options(handle_, MYSQL_OPT_SSL_CA, options_.ca_file.c_str());
     }
     if (!options_.cert_file.empty()) {
         mysql_options(handle_, MYSQL_OPT_SSL_CERT, options_.cert_file.c_str());
