@@ -146,9 +146,13 @@ void Engine::Impl::handle(const std::shared_ptr<Slot>& slot, topology::Observati
     }
     slot->error = failed ? (observation.error.empty() ? "failed" : observation.error) : "";
     const auto started = observation.started;
+    const auto observed_at = observation.ended;
     const auto change = builder.apply(std::move(observation));
     slot->moved = slot->moved || change != topology::Builder::Change::none;
     slot->changed = slot->changed || change == topology::Builder::Change::decisive;
+    if (change != topology::Builder::Change::none) {
+        slot->moved_at = observed_at;
+    }
     slot->last_started = started;
     auto waiting = std::exchange(slot->observed, std::make_shared<baton::Event>(core));
     waiting->set();
@@ -204,6 +208,10 @@ Task<void> Engine::Impl::publisher() {
 void Engine::Impl::publish(bool follow) {
     topology = builder.build(now(), wall());
     ++counters.snapshots;
+    if (follow) {
+        instances_due = true;
+        flush_signal.set();
+    }
     const auto recorded = builder.take_recorded();
     for (const auto& cluster : recorded.clusters) {
         enqueue(state.put_cluster(cluster));

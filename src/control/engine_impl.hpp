@@ -45,6 +45,7 @@ struct Slot {
     unsigned failures = 0;  // in a row
     std::string error;      // of the newest probe, "" when it succeeded
     bool moved = true, changed = true;  // since its stored forms were made
+    TimePoint moved_at{};               // end of the newest probe that showed something new
     TimePoint stable_made{};
     std::size_t stable_hash = 0, progress_hash = 0;
 };
@@ -248,6 +249,7 @@ struct Engine::Impl {
 
     bool active = false;
     std::atomic<WallMs> active_since_ms{0};
+    bool instances_due = false;  // something decisive is to be written without the usual pause
     std::atomic<Duration::rep> last_look{0};  // asked for by another node; time since epoch
     TaskGroup* group = nullptr;               // of the present leadership
     std::map<InstanceId, std::shared_ptr<Slot>> slots;

@@ -53,7 +53,7 @@ Task<Result<void>> Engine::Impl::commit(std::vector<ports::Document> documents, 
 Task<void> Engine::Impl::flush_loop() {
     for (;;) {
         co_await flush_signal.wait(now() + instances_pause);
-        if (now() - last_instances >= instances_pause) {
+        if (std::exchange(instances_due, false) || now() - last_instances >= instances_pause) {
             last_instances = now();
             collect_instances();
         }
@@ -102,6 +102,9 @@ void Engine::Impl::collect_instances() {
             continue;
         }
         auto& slot = *found->second;
+        if (instance->health.last_attempt < slot.moved_at) {
+            continue;  // the snapshot with the news is still to come
+        }
         // Settings may change beside what decisions rest on, and then nobody waits for them.
         if (slot.changed || now() - slot.stable_made >= settings_pause) {
             slot.changed = false;
