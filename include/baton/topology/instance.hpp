@@ -66,6 +66,7 @@ struct Channel {
     double heartbeat_period_seconds = 0;
     std::uint64_t heartbeats_received = 0;  // counter; a rise is proof that the source was alive
     std::uint64_t connect_retry_seconds = 0;
+    std::optional<std::uint64_t> retry_count;  // attempts until the receiver gives up; MySQL
     ChannelTls tls;
 
     [[nodiscard]] bool uses_gtid() const {
@@ -82,6 +83,7 @@ struct Channel {
 struct SemiSync {
     bool available = false;  // both plugins there (or built in, MariaDB)
     bool new_names = false;  // rpl_semi_sync_source_* / _replica_* rather than _master_* / _slave_*
+    bool has_source = false, has_replica = false;  // each half, where only one may be there
     bool source_enabled = false, replica_enabled = false;
     bool source_status = false, replica_status = false;
     std::uint64_t timeout_ms = 0;
@@ -126,6 +128,24 @@ struct Identity {
     friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+/// Whether a setting survives a restart of its server, as far as can be seen from outside.
+enum class Kept : std::uint8_t { unknown, yes, at_run_time_only };
+
+/// Settings no decision rests on, read once in a while: what the advice looks at
+/// (analysis/advice.hpp). Unset: the server has no such variable, or does not show it.
+struct ServerSettings {
+    bool read = false;           // false: of an older version's record; nothing can be said
+    bool replica_words = false;  // REPLICA and SOURCE in its statements and variables
+    bool can_persist = false;    // SET PERSIST
+    std::optional<std::uint64_t> sync_binlog, flush_log_at_commit, sync_relay_log;
+    std::optional<std::uint64_t> binlog_expire_seconds;  // 0 = never
+    std::optional<std::uint64_t> parallel_workers;
+    std::optional<bool> preserve_commit_order, skip_start;
+    std::string enforce_gtid_consistency, skip_errors;
+    Kept read_only_kept = Kept::unknown;
+    friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
+};
+
 /// What one successful probe read. Everything a server sent is untrusted text.
 struct ServerState {
     Identity identity;
@@ -140,6 +160,7 @@ struct ServerState {
     GroupReplication group;
     std::vector<InstanceId> reported_replicas;  // from SHOW REPLICAS, else the process list
     std::uint64_t dump_threads = 0;             // replicas connected at the moment
+    ServerSettings settings;
     friend bool operator==(const ServerState&, const ServerState&) = default;
 };
 
@@ -224,6 +245,11 @@ struct Instance {
     bool is_co_primary = false;
     std::string ancestry_uuid;
     std::string errant_gtid;  // executed here, unknown to the source (text of a set)
+    /// What it was seen to have received in its source's service and has no more (text of a set): a
+    /// relay log that was dropped, a data directory that went back. "" again when it was received
+    /// anew, or when the living primary has none of it. A lower bound: what came and went between
+    /// two probes is not seen.
+    std::string received_lost;
 
     [[nodiscard]] bool reachable() const { return health.valid; }
 
