@@ -61,6 +61,10 @@ std::string_view to_string(Code code) {
             return "primary refuses us";
         case Code::deposed_primary_writable:
             return "deposed primary writable";
+        case Code::deposed_primary_returned:
+            return "deposed primary returned";
+        case Code::receiver_left_stopped:
+            return "receiver left stopped";
         case Code::dead_co_primary_and_some_replicas:
             return "dead co-primary and some replicas";
         case Code::all_co_primary_replicas_not_replicating:
@@ -138,6 +142,8 @@ std::string_view api_name(Code code) {
         case Code::no_problem:
         case Code::primary_refuses_us:
         case Code::deposed_primary_writable:  // not known to orchestrator's clients
+        case Code::deposed_primary_returned:
+        case Code::receiver_left_stopped:
             break;
     }
     return "NoProblem";

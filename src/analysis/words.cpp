@@ -121,6 +121,10 @@ void tell_of_deposed(const View& view, std::vector<std::string>& out) {
         out.emplace_back("read_only is off: it accepts writes");
     } else if (state.identity.has_super_read_only && !state.super_read_only) {
         out.emplace_back("super_read_only is off: privileged accounts can write to it");
+    } else if (view.deposed->contained && !view.deposed->classification.empty()) {
+        out.push_back(
+            "it is read-only; compared with its successor: " + view.deposed->classification
+        );
     } else {
         out.emplace_back("it is read-only, and has not been compared with its successor yet");
     }
@@ -175,7 +179,7 @@ std::vector<std::string> evidence_of(const View& view, Code code) {
     if (code == Code::no_problem) {
         return out;
     }
-    if (code == Code::deposed_primary_writable) {
+    if (code == Code::deposed_primary_writable || code == Code::deposed_primary_returned) {
         tell_of_deposed(view, out);
         return out;
     }
@@ -220,6 +224,8 @@ Severity severity_of(Code code) {
         case Code::all_co_primary_replicas_not_replicating:
         case Code::locked_semi_sync_primary_hypothesis:
         case Code::no_writable_primary:
+        case Code::deposed_primary_returned:
+        case Code::receiver_left_stopped:
             return Severity::notice;
         case Code::all_replicas_not_replicating:
         case Code::all_replicas_not_replicating_or_dead:
@@ -326,6 +332,10 @@ std::string summary_of(const View& view, Code code) {
             return "the primary is read-only: the cluster takes no writes";
         case Code::primary_refuses_us:
             return "the primary lives, but does not let this service look at it";
+        case Code::deposed_primary_returned:
+            return "a primary that was replaced is back, read-only, and replicates from nobody yet";
+        case Code::receiver_left_stopped:
+            return "a recovery has stopped its receiver and could not start it again";
         case Code::deposed_primary_writable:
             break;
     }

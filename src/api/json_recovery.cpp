@@ -17,10 +17,15 @@ using recovery::State;
 std::string_view type_of(analysis::RecoveryKind kind) {
     switch (kind) {
         case analysis::RecoveryKind::dead_primary:
+        case analysis::RecoveryKind::switchover:
             return "MasterRecovery";
         case analysis::RecoveryKind::dead_intermediate:
             return "IntermediateMasterRecovery";
         case analysis::RecoveryKind::contain_deposed:
+        case analysis::RecoveryKind::rejoin:
+        case analysis::RecoveryKind::repair_semi_sync:
+        case analysis::RecoveryKind::make_writable:
+        case analysis::RecoveryKind::restart_receiver:
         case analysis::RecoveryKind::none:
             break;
     }

@@ -421,6 +421,21 @@ void write_recovery_members(JsonWriter& json, const recovery::Record& record) {
         case analysis::RecoveryKind::contain_deposed:
             json.member("kind", "containment of a deposed primary");
             break;
+        case analysis::RecoveryKind::switchover:
+            json.member("kind", "switchover");
+            break;
+        case analysis::RecoveryKind::rejoin:
+            json.member("kind", "return of a deposed primary");
+            break;
+        case analysis::RecoveryKind::repair_semi_sync:
+            json.member("kind", "repair of semi-sync");
+            break;
+        case analysis::RecoveryKind::make_writable:
+            json.member("kind", "read-only primary");
+            break;
+        case analysis::RecoveryKind::restart_receiver:
+            json.member("kind", "restart of a receiver");
+            break;
         case analysis::RecoveryKind::none:
             json.member("kind", "");
             break;

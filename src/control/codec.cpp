@@ -64,7 +64,7 @@ void get_enum(const Json& json, const char* key, Enum& target, Enum last) {
     }
 }
 
-constexpr auto last_code = analysis::Code::deposed_primary_writable;
+constexpr auto last_code = analysis::Code::receiver_left_stopped;
 
 /// Codes are stored by name: numbers would shift between versions.
 analysis::Code code_from(const std::string& name) {
@@ -163,7 +163,7 @@ void finding_from(const Json& json, analysis::Finding& f) {
     f.is_primary = json.value("primary", false);
     f.is_co_primary = json.value("co_primary", false);
     f.replicas = ids_from(json.value("replicas", Json::array()));
-    get_enum(json, "recovery", f.recovery, analysis::RecoveryKind::contain_deposed);
+    get_enum(json, "recovery", f.recovery, analysis::RecoveryKind::restart_receiver);
     f.downtimed = json.value("downtimed", false);
     f.replicas_downtimed = json.value("replicas_downtimed", false);
 }

@@ -16,6 +16,9 @@ constexpr std::array step_kinds{
     StepKind::set_writable,
     StepKind::witness,
     StepKind::hook,
+    StepKind::read_credentials,
+    StepKind::clone,
+    StepKind::set_semi_sync,
 };
 
 constexpr std::array states{State::running, State::done, State::failed, State::abandoned};
@@ -63,6 +66,12 @@ std::string_view to_string(StepKind kind) {
             return "witness";
         case StepKind::hook:
             return "hook";
+        case StepKind::read_credentials:
+            return "read_credentials";
+        case StepKind::clone:
+            return "clone";
+        case StepKind::set_semi_sync:
+            return "set_semi_sync";
     }
     return "unknown";
 }
@@ -155,9 +164,59 @@ std::string_view to_string(Refusal::Kind kind) {
             return "second_opinion";
         case Refusal::Kind::seen_by_others:
             return "seen_by_others";
+        case Refusal::Kind::no_credentials:
+            return "no_credentials";
+        case Refusal::Kind::diverged:
+            return "diverged";
+        case Refusal::Kind::waiting:
+            return "waiting";
+        case Refusal::Kind::shadow:
+            return "shadow";
+        case Refusal::Kind::switched_off:
+            return "switched_off";
+        case Refusal::Kind::settling:
+            return "settling";
     }
     return "unknown";
 }
+
+std::string_view kind_key(analysis::RecoveryKind kind) {
+    switch (kind) {
+        case analysis::RecoveryKind::dead_primary:
+            return "primary";
+        case analysis::RecoveryKind::dead_intermediate:
+            return "intermediate";
+        case analysis::RecoveryKind::contain_deposed:
+            return "contain";
+        case analysis::RecoveryKind::switchover:
+            return "switchover";
+        case analysis::RecoveryKind::rejoin:
+            return "rejoin";
+        case analysis::RecoveryKind::repair_semi_sync:
+            return "semi_sync";
+        case analysis::RecoveryKind::make_writable:
+            return "writable";
+        case analysis::RecoveryKind::restart_receiver:
+            return "restart";
+        case analysis::RecoveryKind::none:
+            break;
+    }
+    return "";
+}
+
+namespace {
+
+std::string semi_sync_text(const Step& step) {
+    if (step.wait_for_replicas) {
+        return "let " + step.target.text() + " wait for " +
+               std::to_string(*step.wait_for_replicas) + " acknowledgements";
+    }
+    const auto& wanted = step.semi_sync_replica ? step.semi_sync_replica : step.semi_sync_source;
+    return std::string("switch semi-sync ") + (wanted.value_or(false) ? "on" : "off") + " on " +
+           step.target.text() + (step.semi_sync_replica ? " (as a replica)" : " (as the source)");
+}
+
+}  // namespace
 
 std::string Step::text() const {
     const std::string where = target.text();
@@ -172,16 +231,25 @@ std::string Step::text() const {
             return "promote " + where +
                    (enable_semi_sync ? " (semi-sync on before it becomes writable)" : "");
         case StepKind::repoint:
-            return "let " + where + " replicate from " + source.text();
+            return "let " + where + " replicate from " + source.text() +
+                   (start ? "" : " when it is started");
         case StepKind::set_read_only:
             return "make " + where + " read-only" +
-                   (kill_writers ? " and end its writers' connections" : "");
+                   (kill_writers       ? " and end its writers' connections"
+                    : end_transactions ? " and end transactions that are still open"
+                                       : "");
         case StepKind::set_writable:
             return "make " + where + " writable";
         case StepKind::witness:
             return "let " + where + " try to reach its source";
         case StepKind::hook:
             return "run the hooks of " + hook;
+        case StepKind::read_credentials:
+            return "read with which user " + where + " replicates";
+        case StepKind::clone:
+            return "replace the data of " + where + " by a copy of " + source.text();
+        case StepKind::set_semi_sync:
+            return semi_sync_text(*this);
     }
     return std::string(to_string(kind)) + " " + where;
 }

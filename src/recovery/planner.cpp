@@ -102,6 +102,9 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
         case StepKind::set_read_only:
         case StepKind::set_writable:
         case StepKind::witness:
+        case StepKind::read_credentials:
+        case StepKind::clone:
+        case StepKind::set_semi_sync:
             break;
     }
 }
@@ -207,6 +210,11 @@ std::variant<Stage, Finish> next(
             return next_dead_intermediate(record, topology, policy);
         case analysis::RecoveryKind::contain_deposed:
             return next_contain_deposed(record, topology, policy);
+        case analysis::RecoveryKind::switchover:
+        case analysis::RecoveryKind::rejoin:
+        case analysis::RecoveryKind::repair_semi_sync:
+        case analysis::RecoveryKind::make_writable:
+        case analysis::RecoveryKind::restart_receiver:
         case analysis::RecoveryKind::none:
             break;
     }

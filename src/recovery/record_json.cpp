@@ -19,6 +19,11 @@ constexpr std::array recovery_kinds{
     std::pair{analysis::RecoveryKind::dead_primary, std::string_view{"dead_primary"}},
     std::pair{analysis::RecoveryKind::dead_intermediate, std::string_view{"dead_intermediate"}},
     std::pair{analysis::RecoveryKind::contain_deposed, std::string_view{"contain_deposed"}},
+    std::pair{analysis::RecoveryKind::switchover, std::string_view{"switchover"}},
+    std::pair{analysis::RecoveryKind::rejoin, std::string_view{"rejoin"}},
+    std::pair{analysis::RecoveryKind::repair_semi_sync, std::string_view{"repair_semi_sync"}},
+    std::pair{analysis::RecoveryKind::make_writable, std::string_view{"make_writable"}},
+    std::pair{analysis::RecoveryKind::restart_receiver, std::string_view{"restart_receiver"}},
 };
 
 std::string name_of(analysis::RecoveryKind kind) {
@@ -39,7 +44,7 @@ analysis::RecoveryKind kind_named(std::string_view name) {
 
 // By our own words, since several codes share a name in the API.
 analysis::Code code_named(std::string_view name) {
-    for (int i = 0; i <= static_cast<int>(analysis::Code::deposed_primary_writable); ++i) {
+    for (int i = 0; i <= static_cast<int>(analysis::Code::receiver_left_stopped); ++i) {
         const auto code = static_cast<analysis::Code>(i);
         if (analysis::to_string(code) == name) {
             return code;
@@ -448,6 +453,8 @@ std::string to_json_text(const StepRecord& step) {
         {"started_ms", step.started_ms},
         {"ended_ms", step.ended_ms},
         {"duration_us", step.duration_us},
+        {"hook", step.hook},
+        {"commands", step.commands},
     });
 }
 
@@ -469,6 +476,8 @@ Result<StepRecord> step_from_json(std::string_view text) {
     out.started_ms = reader.number<WallMs>("started_ms");
     out.ended_ms = reader.number<WallMs>("ended_ms");
     out.duration_us = reader.number<std::int64_t>("duration_us");
+    out.hook = reader.text("hook");
+    out.commands = reader.texts("commands");
     return out;
 }
 

@@ -68,6 +68,9 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
             co_return co_await set_writable(target, std::move(step), deadline);
         case StepKind::witness:
             co_return co_await witness(target, std::move(step), deadline);
+        case StepKind::read_credentials:
+        case StepKind::clone:
+        case StepKind::set_semi_sync:
         case StepKind::hook:
             break;
     }

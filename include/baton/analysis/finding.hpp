@@ -49,6 +49,21 @@ enum class Code {
     primary_refuses_us,   // ours: it lives but denies access / has no free connection (in the API:
                           // NoProblem + evidence)
     deposed_primary_writable,  // ours: an old primary is back and accepts writes
+    deposed_primary_returned,  // ours: an old primary is back, read-only, and follows nobody yet
+    receiver_left_stopped,     // ours: a recovery has stopped its receiver and could not start it
+                               // again
+
+    binlog_server_failing_to_connect,  // BinlogServerFailingToConnectToMaster
+    dead_deposed_primary,  // DeadIntermediateMaster: it was replaced, and replicas are left below
+                           // it
+    // Sick, not dead: it answers this service. Names in the API are orchestrator's nearest, or
+    // none.
+    primary_cut_off,             // AllMasterReplicasNotReplicating: no replica can connect to it
+    primary_hangs,               // NoProblem: lets us in, and does not tell its state
+    primary_out_of_connections,  // NoProblem: turns clients away
+    primary_disk_full,           // NoProblem: commits wait for space
+    primary_commits_hang,        // NoProblem: commits do not end
+    primary_lock_pile_up,        // NoProblem: sessions pile up behind a lock
 };
 
 enum class Structure {
@@ -67,7 +82,17 @@ enum class Structure {
 enum class Severity { none, notice, warning, critical };
 
 /// What a recovery would be of, if there is one for the code.
-enum class RecoveryKind { none, dead_primary, dead_intermediate, contain_deposed };
+enum class RecoveryKind {
+    none,
+    dead_primary,
+    dead_intermediate,
+    contain_deposed,
+    switchover,        // planned change of a living primary; only ever ordered
+    rejoin,            // a deposed primary becomes a replica again
+    repair_semi_sync,  // a semi-synchronous primary with too few or too many acknowledgers
+    make_writable,     // the primary is read-only
+    restart_receiver,  // of a replica on which a recovery has left it stopped
+};
 
 /// Something the analysis would like to know before it decides; the discovery loop provides it.
 struct Inquiry {

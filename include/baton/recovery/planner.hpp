@@ -22,6 +22,13 @@
 
 namespace baton::recovery {
 
+/// What a rule of the policy decided for the cluster about one kind of recovery.
+struct Switch {
+    bool on = true;
+    std::string by;  // which rule
+    friend bool operator==(const Switch&, const Switch&) = default;
+};
+
 struct Policy {
     /// Regular expressions on cluster name or alias (unanchored, or "alias=<name>", or "*" for
     /// all): automatic recovery of dead primaries / intermediates happens only there.
@@ -51,11 +58,67 @@ struct Policy {
     bool accept_loss = false;
     Duration hook_limit = std::chrono::seconds(30);  // for one list of hooks
     bool has_pre_hooks = false, has_post_hooks = false, has_failed_hooks = false;
+    /// Switchover: a candidate that is more behind is refused.
+    Duration switchover_lag_limit = std::chrono::seconds(20);
+    /// Switchover: before the primary is made read-only, open transactions get so long to end.
+    Duration switchover_grace = std::chrono::seconds(5);
+    /// Switchover: without a promotion within this time after the primary was made read-only, it is
+    /// made writable again.
+    Duration switchover_outage_limit = std::chrono::seconds(10);
+    /// Switchover: end all clients' sessions on the old primary, not only those with open
+    /// transactions.
+    bool switchover_end_sessions = false;
+    bool has_pre_graceful_hooks = false, has_post_graceful_hooks = false, has_fence_hooks = false,
+         has_reclone_hooks = false;
+    /// No promotion while the old primary could neither be seen to be read-only nor be fenced by
+    /// the hooks of `fence`, unless its process is gone for certain.
+    bool fence_required = false;
+    /// A deposed primary that is back and clean becomes a replica of its successor.
+    bool rejoin_clean = true;
+    Duration clone_limit = std::chrono::hours(12);
+    bool has_replication_credentials = false;  // topology.replication_user is set
+    /// A server with errant transactions may be promoted when nobody else can be.
+    bool promote_errant = false;
+    /// When one of two co-primaries dies, only the other one is promoted while it answers.
+    bool co_primary_must_take_over = true;
+    /// A locked semi-synchronous primary gets further acknowledgers.
+    bool repair_semi_sync = false;
+    /// ... and loses those beyond the number that it waits for.
+    bool exact_semi_sync = false;
+    /// When there are too few replicas to acknowledge, the primary may be made to wait for fewer,
+    /// but not for less than so many. 0: never.
+    std::uint64_t semi_sync_least_wait = 0;
+    /// A primary that is read-only, and was so for this long, is made writable.
+    bool make_primary_writable = false;
+    Duration make_writable_after = std::chrono::seconds(5);
     BrakePolicy brake;
     /// Automatic recoveries of all clusters together within the window; more are refused.
     unsigned budget = 20;
     Duration budget_window = std::chrono::minutes(10);
+
+    // Set for a cluster by rules of the policy.
+    /// By kind of recovery (kind_key): wins over the lists of clusters.
+    std::map<std::string, Switch> switches;
+    /// A finding must hold for so long before it is acted upon; the containment of a deposed
+    /// primary never waits.
+    Duration wait_before_acting{};
+    std::vector<std::string> prefer_hosts;           // as if registered as prefer
+    std::vector<std::string> only_hosts;             // nobody else is promoted; empty: anybody
+    std::vector<std::string> data_centers, regions;  // nobody elsewhere is promoted; empty: anybody
+    /// Who was further behind than this when last seen is not promoted. 0: no limit.
+    Duration max_candidate_lag{};
+    /// Refused when more transactions than this would certainly be lost; `accept_loss` lifts it.
+    std::uint64_t accept_lost_transactions = 0;
+    /// No automatic promotion unless the primary waited for acknowledgements when it died.
+    bool require_semi_sync = false;
+    /// Automatic recoveries of this cluster within its window; 0: no limit of its own.
+    unsigned cluster_budget = 0;
+    Duration cluster_budget_window = std::chrono::hours(1);
 };
+
+/// Name of a kind of recovery in the policy: "primary", "intermediate", "contain", ...; "" for
+/// none.
+std::string_view kind_key(analysis::RecoveryKind kind);
 
 /// What the loop knows of the past of a cluster and of the whole service when it asks.
 struct History {
@@ -66,8 +129,10 @@ struct History {
     /// Automatic recoveries of all clusters that began within the budget's window and are not
     /// acknowledged; those that only contain a deposed primary, or changed nothing, are left out.
     unsigned begun_lately = 0;
+    unsigned begun_lately_here = 0;  // the same of this cluster, within its own window
     bool globally_disabled = false;
-    bool maintenance = false;  // subject under maintenance
+    bool maintenance = false;   // subject under maintenance
+    Duration since_detected{};  // for how long the finding has been there
     /// contain_deposed: the recovery that deposed the subject, if it is still known.
     const Record* deposed_by = nullptr;
 };
@@ -88,6 +153,12 @@ struct Refusal {
         budget_spent,
         second_opinion,  // too many vanished at once: the other nodes are being asked
         seen_by_others,  // another node reaches what this one does not
+        no_credentials,  // nobody knows with which user a new replica should connect
+        diverged,        // it has transactions that its successor lacks
+        waiting,         // wait_before_acting is not over
+        shadow,          // the cluster or the service only reports
+        switched_off,    // an option forbids this kind of repair
+        settling,        // it may pass by itself
     };
     Kind kind = Kind::not_actionable;
     std::string reason;
@@ -102,6 +173,11 @@ struct Order {
     std::string by;
     InstanceId candidate;
     bool skip_hooks = false;
+    std::string command = {};  // by orchestrator's name, for hooks and pages
+    /// The operator said so: promote although something may be lost by it.
+    bool accept_loss = false;
+    bool start_old = true;    // switchover
+    std::string method = {};  // rejoin: "repoint", "clone", "hook"
 };
 
 /// Leaves to the caller what needs a clock, randomness or the lease: id, number, epoch, holder,
@@ -112,6 +188,33 @@ std::variant<Record, Refusal> begin(
     const Policy& policy,
     const History& history,
     const std::optional<Order>& order
+);
+
+/// A planned change of the primary of the cluster, to order.candidate or to the best one.
+std::variant<Record, Refusal> begin_switchover(
+    const topology::Cluster& cluster,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const Order& order
+);
+
+/// A failover whatever the analysis says of the primary. If it answers it is made read-only first.
+std::variant<Record, Refusal> begin_forced_failover(
+    const topology::Cluster& cluster,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const Order& order
+);
+
+/// The deposed primary becomes a replica again, by order.method.
+std::variant<Record, Refusal> begin_rejoin(
+    const InstanceId& deposed,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const Order& order
 );
 
 /// What was decided together with a stage, beyond its steps.
@@ -131,6 +234,8 @@ struct Decision {
     std::vector<std::string> notes;               // for Record::errors
     State give_up_as = State::running;            // failed or abandoned: only tidying up follows
     std::string give_up_reason;
+    std::string fencing;               // for Record::fencing
+    std::vector<std::string> changes;  // for Record::changes
 };
 
 /// Steps that run in parallel; all ended before `next` is asked again. A stage without steps only
@@ -185,6 +290,35 @@ struct Forecast {
     std::vector<std::string> blockers;  // each with the remedy
     std::vector<InstanceId> would_be_lost;
     std::string loss;  // what could be lost, in words
+
+    struct Lost {
+        InstanceId id;
+        std::string reason;
+        friend bool operator==(const Lost&, const Lost&) = default;
+    };
+
+    std::vector<Lost> lost;  // would_be_lost with the reasons
+
+    struct Part {
+        std::string what;  // "detection", "waiting", "stopping the receivers", ...
+        std::int64_t ms = 0;
+        std::string basis;  // what the number rests on
+        friend bool operator==(const Part&, const Part&) = default;
+    };
+
+    /// How long until the successor takes writes, in parts; what is not known is not in it.
+    std::vector<Part> duration;
+
+    [[nodiscard]] std::int64_t duration_ms() const {
+        std::int64_t sum = 0;
+        for (const auto& part : duration) {
+            sum += part.ms;
+        }
+        return sum;
+    }
+
+    /// Lag of the one who would be promoted: the bound of what nobody received. nullopt: unknown.
+    std::optional<std::int64_t> successor_lag_seconds;
 };
 
 Forecast forecast(
@@ -192,6 +326,15 @@ Forecast forecast(
     const topology::Topology& topology,
     const Policy& policy,
     const History& history
+);
+
+/// The same for a switchover ordered now, for the confirmation.
+Forecast forecast_switchover(
+    const topology::Cluster& cluster,
+    const topology::Topology& topology,
+    const Policy& policy,
+    const History& history,
+    const Order& order
 );
 
 /// How a deposed primary stands to its successor: "clean", "extra transactions: <set> (<count>)",

@@ -50,6 +50,8 @@ struct StepRecord {
     StepState state = StepState::intended;
     WallMs started_ms = 0, ended_ms = 0;
     std::int64_t duration_us = 0;
+    std::string hook;                   // kind hook: name of the list
+    std::vector<std::string> commands;  // kind hook: those of the list that ended well, in order
     friend bool operator==(const StepRecord&, const StepRecord&) = default;
 };
 
@@ -69,6 +71,12 @@ struct Record {
     std::string requested_by;          // operator, "" = automatic
     InstanceId requested_candidate;    // operator's wish
     bool skip_hooks = false;
+    std::string command;       // the order, by orchestrator's name; "" = automatic
+    bool accept_loss = false;  // said with the order
+    /// Policy with which it began: version of the document, and the settings that its rules made
+    /// (JSON). A later change of the policy does not concern it.
+    std::uint64_t policy_version = 0;
+    std::string policy;
 
     std::uint64_t epoch = 0;   // of the holder that owns it now
     std::string holder, node;  // its token and name
@@ -92,7 +100,11 @@ struct Record {
     /// and how many more it counted than are known.
     std::vector<InstanceId> acknowledgers;
     std::uint64_t acknowledgements = 0, unknown_acknowledgers = 0;
-    std::vector<InstanceId> stopped_before;    // receivers that were stopped when it began
+    std::vector<InstanceId> stopped_before;           // receivers that were stopped when it began
+    std::vector<InstanceId> appliers_stopped_before;  // the same, without an error
+    /// Receivers that this recovery stopped, or was about to, and has not started again.
+    std::vector<InstanceId> stopped_by_us;
+    std::vector<std::string> changes;          // what a repair has changed, one sentence each
     std::map<std::string, unsigned> attempts;  // failures by "<step kind> <target>"
     std::map<InstanceId, std::string> drains;  // executed sets when the last waits began
     /// Promoted by this recovery, and gone again: to be treated as deposed. With their uuid.
@@ -102,7 +114,20 @@ struct Record {
     std::string reference_gtid_set;  // contain_deposed: promoted_gtid_set of the deposing recovery
     State giving_up_as = State::running;
     std::string giving_up;
-    std::string classification;  // contain_deposed
+    std::string classification;  // contain_deposed, rejoin
+
+    // switchover, and a failover by force of a primary that lives
+    /// What the old primary had when it was read-only and nobody could write any more; "" = it is
+    /// not known to be read-only.
+    std::string final_gtid_set;
+    bool start_old = true;  // the old primary's replication is started
+    /// What was done about the old primary before the promotion, in words: "read-only", "not
+    /// reached: ...".
+    std::string fencing;
+    std::int64_t writer_outage_us = 0;  // from the order to be read-only to the promotion
+    // rejoin
+    std::string method;  // "repoint", "clone", "hook"
+    InstanceId donor;    // clone, hook
 
     WallMs started_ms = 0, ended_ms = 0;
     std::int64_t detection_to_promotion_us = 0, total_us = 0;

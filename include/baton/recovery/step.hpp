@@ -8,6 +8,7 @@
 #include "baton/base/time.hpp"
 #include "baton/topology/instance.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,16 @@ enum class StepKind {
     witness,
     /// Run a hook program (performed by the hook runner, not on a server).
     hook,
+    /// Keep in memory with which user and password the channel of the target connects, where the
+    /// server shows them, for a later repoint of a server without a channel. Never journaled.
+    read_credentials,
+    /// Replace all data of the target by a copy of `source` (MySQL's clone plugin). The server
+    /// restarts; done when it answers again with the data.
+    clone,
+    /// Switch semi-synchronous replication of the replica on or off (its receiver is restarted by
+    /// one packet, so that it runs even if this node dies in between), or of the source, or change
+    /// how many acknowledgements the source waits for.
+    set_semi_sync,
 };
 
 std::string_view to_string(StepKind kind);
@@ -68,6 +79,34 @@ struct Step {
     Duration limit = std::chrono::seconds(10);  // for this step
     bool essential = true;                      // the stage fails when this step fails
 
+    // For a planned change of the primary, and for a former primary that becomes a replica.
+    /// set_read_only: before, wait so long for open transactions that have written to end.
+    Duration grace{};
+    /// set_read_only: end the sessions of transactions that have written and are still open then.
+    bool end_transactions = false;
+    /// promote: wait until required_gtid_set is applied before the receiver is stopped.
+    bool await_required = false;
+    /// promote: refuse unless this server is read-only and has nothing beyond required_gtid_set,
+    /// asked right before; empty = nobody is asked.
+    InstanceId guard;
+    std::string guard_uuid;
+    /// repoint: false leaves replication stopped.
+    bool start = true;
+    /// repoint: the target was a primary: without a channel it is given one, and MariaDB goes on
+    /// from what the server has written itself too.
+    bool former_primary = false;
+    /// repoint without a channel, clone: servers whose channel may tell user and password when the
+    /// options name none.
+    std::vector<InstanceId> credentials_from;
+
+    /// repoint: false leaves the applier as it was (stopped by an operator).
+    bool start_applier = true;
+    /// wait_applied: end the delay of the channel first, without dropping what was received.
+    bool skip_delay = false;
+    // set_semi_sync: what is to be changed.
+    std::optional<bool> semi_sync_replica, semi_sync_source;
+    std::optional<std::uint64_t> wait_for_replicas;
+
     /// One line for journal, log and page: "stop the receiver of db2:3306".
     [[nodiscard]] std::string text() const;
 };
@@ -86,7 +125,7 @@ struct ReplicaPosition {
 
 struct StepReport {
     std::string text;                         // what was found or done, for the journal
-    std::optional<ReplicaPosition> position;  // stop_receiver, wait_applied, promote
+    std::optional<ReplicaPosition> position;  // stop_receiver, wait_applied, promote, set_read_only
     bool stop_pending = false;                // stop_receiver
     bool heard = false;                       // witness
     topology::LogPosition binlog;             // promote: own coordinates right after

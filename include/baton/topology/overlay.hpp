@@ -45,6 +45,15 @@ struct Deposed {
     friend bool operator==(const Deposed&, const Deposed&) = default;
 };
 
+/// A receiver that a recovery stopped and could not start again. Forgotten when it is seen to run,
+/// or when the server was restarted since: then it is stopped by somebody's will.
+struct LeftStopped {
+    std::string channel;
+    std::string recovery_id;
+    WallMs since_ms = 0;
+    friend bool operator==(const LeftStopped&, const LeftStopped&) = default;
+};
+
 /// What is remembered of a cluster over failovers and restarts.
 struct ClusterRecord {
     std::string id;          // stable, chosen when the cluster is first seen
@@ -60,6 +69,7 @@ struct Overlay {
     std::map<InstanceId, CandidateRule> candidates;
     std::map<InstanceId, std::map<std::string, std::string>> tags;
     std::map<InstanceId, Deposed> deposed;
+    std::map<InstanceId, LeftStopped> left_stopped;
     std::map<std::string, ClusterRecord> clusters;  // by id
     std::map<InstanceId, std::string> membership;   // last known cluster id of a server
     friend bool operator==(const Overlay&, const Overlay&) = default;

@@ -161,6 +161,9 @@ public:
             case StepKind::set_read_only:
             case StepKind::set_writable:
             case StepKind::witness:
+            case StepKind::read_credentials:
+            case StepKind::clone:
+            case StepKind::set_semi_sync:
             case StepKind::hook:
                 break;
         }
@@ -225,6 +228,9 @@ private:
                 server.state.read_only = server.state.super_read_only = false;
                 return StepReport{};
             case StepKind::witness:
+            case StepKind::read_credentials:
+            case StepKind::clone:
+            case StepKind::set_semi_sync:
             case StepKind::hook:
                 break;
         }
