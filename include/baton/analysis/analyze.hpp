@@ -6,9 +6,18 @@
 #include "baton/analysis/finding.hpp"
 #include "baton/topology/topology.hpp"
 
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace baton::analysis {
+
+/// What is done about a primary that no replica can connect to: it is made read-only and replaced.
+enum class CutOff {
+    report,                // never
+    when_nothing_is_lost,  // when no acknowledged transaction is missing on the replicas
+    always,
+};
 
 struct Policy {
     /// A server that gave no answer (timeout) this many times in a row counts as unreachable; one
@@ -23,6 +32,18 @@ struct Policy {
     Duration locked_semi_sync_after = std::chrono::seconds(10);
     /// More acknowledgers than the primary waits for are a fault too.
     bool enforce_exact_semi_sync = false;
+
+    // Sick, not dead. Each state must last so long before it is more than a notice.
+    /// No replica can connect to a primary that this service sees.
+    Duration cut_off_after = std::chrono::seconds(8);
+    CutOff cut_off = CutOff::when_nothing_is_lost;
+    /// It answers, and its status, its commits or its sessions hang.
+    Duration hanging_after = std::chrono::seconds(10);
+    /// Sessions that wait for one and the same lock so long are a pile-up from this number on.
+    unsigned lock_pile_up = 10;
+    /// A primary whose commits hang, for whatever reason, is replaced if it can be made read-only.
+    bool replace_hanging = false;
+    Duration read_only_after = std::chrono::seconds(10);
 };
 
 /// Findings for every server that has or should have replicas, primaries first, then by cluster;
@@ -30,6 +51,11 @@ struct Policy {
 /// is never called dead.
 std::vector<Finding> analyze(
     const topology::Topology& topology, const Policy& policy, bool all = false
+);
+/// The same with a policy for each cluster, asked by its id ("" for a server in no cluster).
+using PolicyOf = std::function<const Policy&(const std::string& cluster_id)>;
+std::vector<Finding> analyze(
+    const topology::Topology& topology, const PolicyOf& policy_of, bool all = false
 );
 /// The same for one cluster.
 std::vector<Finding> analyze_cluster(

@@ -123,6 +123,10 @@ struct Identity {
     bool relay_log_recovery = false;
     bool durable = true;  // sync_binlog=1 and innodb_flush_log_at_trx_commit=1
     bool has_super_read_only = false;
+    bool binlog_server = false;  // keeps binary logs and no data
+    /// Another way in when all connections are taken: host "" = the same. Port 0 = none.
+    std::string admin_host;
+    Port admin_port = 0;
     std::string data_center, region, environment, alias, suggested_cluster_alias;
     bool replication_credentials_available = false;
     friend bool operator==(const Identity&, const Identity&) = default;
@@ -146,6 +150,26 @@ struct ServerSettings {
     friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
+/// Sessions that wait for the same kind of thing.
+struct Waiters {
+    std::uint32_t sessions = 0;
+    std::uint32_t seconds = 0;  // the longest of them, as the server counts
+    friend bool operator==(const Waiters&, const Waiters&) = default;
+};
+
+/// What makes a living server useless. Looked at now and then, and closely upon a suspicion; so it
+/// may be older than the rest.
+struct Strain {
+    std::uint64_t connections = 0, connection_limit = 0;  // limit 0: not known
+    bool turns_away = false;  // clients found no free connection between the last two looks
+    Waiters disk;             // for space on the disk
+    Waiters commit;           // in a commit, for none of the others
+    Waiters acknowledgement;  // for a semi-synchronous replica
+    Waiters metadata_lock;
+    Waiters global_lock;  // global read lock, backup lock
+    friend bool operator==(const Strain&, const Strain&) = default;
+};
+
 /// What one successful probe read. Everything a server sent is untrusted text.
 struct ServerState {
     Identity identity;
@@ -161,6 +185,7 @@ struct ServerState {
     std::vector<InstanceId> reported_replicas;  // from SHOW REPLICAS, else the process list
     std::uint64_t dump_threads = 0;             // replicas connected at the moment
     ServerSettings settings;
+    Strain strain;
     friend bool operator==(const ServerState&, const ServerState&) = default;
 };
 
@@ -173,6 +198,7 @@ enum class ProbeFailure {
     access_denied,  // it lives, but does not let us in: configuration fault, never "dead"
     too_many_connections,  // it lives
     error,  // it lives and answered with an error (also: an answer we cannot understand)
+    hangs,  // it lives: it let us in or answered in this probe, and then gave no more answer
 };
 
 /// True if the failure says that the server may be gone; false if it proves a living server.
@@ -192,6 +218,7 @@ struct Observation {
     std::string error;                 // sentence, when failed
     std::optional<ServerState> state;  // set exactly when failure == none
     bool connection_lost = false;  // the failure began with the loss of an established connection
+    std::optional<Strain> strain;  // seen although the probe failed
 };
 
 /// How the observer sees a server now, over several probes.
@@ -236,6 +263,15 @@ struct Instance {
     /// Observer's time since when its own binary log has not moved (end of the probe that showed
     /// the present position first); {} = never seen by this observer.
     TimePoint binlog_moved_at{};
+    /// Since when it has moved at each probe; {} = not at the last one.
+    TimePoint binlog_moving_since{};
+    /// Observer's time since when it has been seen read-only, without interruption; {} = it is not.
+    TimePoint read_only_since{};
+    /// Start of the first of the good probes in a row, up to the newest, that showed nothing newly
+    /// received on its channel, heartbeats included.
+    TimePoint quiet_since{};
+    /// Since when its receiver has not been connected at any good probe; {} = it is.
+    TimePoint unconnected_since{};
     std::optional<WitnessReport> witness;  // newest
 
     // Set by the builder from the whole picture:
@@ -278,5 +314,6 @@ std::string_view to_string(PromotionRule rule);
 std::optional<PromotionRule> parse_promotion_rule(std::string_view text);
 std::string_view to_string(ProbeFailure failure);
 std::string_view to_string(ThreadState state);
+std::string_view to_string(Kept kept);
 
 }  // namespace baton::topology
