@@ -52,7 +52,7 @@ void put_or_erase(Map& map, const InstanceId& id, const ports::Document& documen
 bool is_server_kind(const std::string& kind) {
     return kind == "instance" || kind == "progress" || kind == "downtime" ||
            kind == "maintenance" || kind == "candidate" || kind == "tags" || kind == "deposed" ||
-           kind == "member" || kind == "blocked";
+           kind == "member" || kind == "blocked" || kind == "left_stopped";
 }
 
 std::string unquoted(const std::string& json_text) {
@@ -124,6 +124,8 @@ void State::apply_overlay(const ports::Document& document, const InstanceId& id,
         put_or_erase(overlay.tags, id, document, topology::tags_from_json);
     } else if (document.kind == "deposed") {
         put_or_erase(overlay.deposed, id, document, topology::deposed_from_json);
+    } else if (document.kind == "left_stopped") {
+        put_or_erase(overlay.left_stopped, id, document, topology::left_stopped_from_json);
     } else if (document.data.empty()) {
         overlay.membership.erase(id);
     } else {
@@ -288,6 +290,17 @@ ports::Document State::put_deposed(const InstanceId& id, const topology::Deposed
     }
     overlay.deposed[id] = *deposed;
     return {"deposed", id.text(), topology::to_json_text(*deposed)};
+}
+
+ports::Document State::put_left_stopped(
+    const InstanceId& id, const topology::LeftStopped* left_stopped
+) {
+    if (left_stopped == nullptr) {
+        overlay.left_stopped.erase(id);
+        return {"left_stopped", id.text(), ""};
+    }
+    overlay.left_stopped[id] = *left_stopped;
+    return {"left_stopped", id.text(), topology::to_json_text(*left_stopped)};
 }
 
 ports::Document State::put_cluster(const topology::ClusterRecord& record) {

@@ -73,6 +73,9 @@ public:
         const InstanceId& id, const std::map<std::string, std::string>& tags
     );  // empty = none
     ports::Document put_deposed(const InstanceId& id, const topology::Deposed* deposed);
+    ports::Document put_left_stopped(
+        const InstanceId& id, const topology::LeftStopped* left_stopped
+    );  // null = it runs again
     ports::Document put_cluster(const topology::ClusterRecord& record);
     ports::Document put_member(const InstanceId& id, const std::string& cluster_id);  // "" = none
     ports::Document put_recoveries_disabled(bool disabled, const std::string& by);

@@ -44,7 +44,7 @@ analysis::RecoveryKind kind_named(std::string_view name) {
 
 // By our own words, since several codes share a name in the API.
 analysis::Code code_named(std::string_view name) {
-    for (int i = 0; i <= static_cast<int>(analysis::Code::receiver_left_stopped); ++i) {
+    for (int i = 0; i <= static_cast<int>(analysis::last_code); ++i) {
         const auto code = static_cast<analysis::Code>(i);
         if (analysis::to_string(code) == name) {
             return code;
@@ -318,6 +318,10 @@ void read_memory(Record& out, const Reader& reader) {
     out.acknowledgements = reader.number<std::uint64_t>("acknowledgements");
     out.unknown_acknowledgers = reader.number<std::uint64_t>("unknown_acknowledgers");
     out.stopped_before = reader.ids("stopped_before");
+    out.appliers_stopped_before = reader.ids("appliers_stopped_before");
+    out.stopped_by_us = reader.ids("stopped_by_us");
+    out.changes = reader.texts("changes");
+    out.partner_writable = reader.flag("partner_writable");
     if (const Json* attempts = reader.member("attempts");
         attempts != nullptr && attempts->is_object()) {
         for (const auto& [key, value] : attempts->items()) {
@@ -394,6 +398,10 @@ void write_memory(Json& json, const Record& record) {
     json["acknowledgements"] = record.acknowledgements;
     json["unknown_acknowledgers"] = record.unknown_acknowledgers;
     json["stopped_before"] = to_json(record.stopped_before);
+    json["appliers_stopped_before"] = to_json(record.appliers_stopped_before);
+    json["stopped_by_us"] = to_json(record.stopped_by_us);
+    json["changes"] = record.changes;
+    json["partner_writable"] = record.partner_writable;
     json["attempts"] = record.attempts;
     json["drains"] = to_json(record.drains);
     json["displaced"] = to_json(record.displaced);

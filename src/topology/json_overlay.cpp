@@ -47,6 +47,13 @@ std::string to_json_text(const Deposed& value) {
         {"classification", value.classification}});
 }
 
+std::string to_json_text(const LeftStopped& value) {
+    return ascii(Json{
+        {"channel", value.channel},
+        {"recovery_id", value.recovery_id},
+        {"since_ms", value.since_ms}});
+}
+
 std::string to_json_text(const ClusterRecord& value) {
     return ascii(Json{
         {"id", value.id},
@@ -123,6 +130,18 @@ Result<Deposed> deposed_from_json(std::string_view text) {
     read(*json, "since_ms", out.since_ms);
     read(*json, "contained", out.contained);
     read(*json, "classification", out.classification);
+    return out;
+}
+
+Result<LeftStopped> left_stopped_from_json(std::string_view text) {
+    const auto json = parse_object(text, "stopped receiver");
+    if (!json) {
+        return json.error();
+    }
+    LeftStopped out;
+    read(*json, "channel", out.channel);
+    read(*json, "recovery_id", out.recovery_id);
+    read(*json, "since_ms", out.since_ms);
     return out;
 }
 

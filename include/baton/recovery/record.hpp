@@ -104,7 +104,8 @@ struct Record {
     std::vector<InstanceId> appliers_stopped_before;  // the same, without an error
     /// Receivers that this recovery stopped, or was about to, and has not started again.
     std::vector<InstanceId> stopped_by_us;
-    std::vector<std::string> changes;          // what a repair has changed, one sentence each
+    std::vector<std::string> changes;  // what a repair has changed, one sentence each
+    bool partner_writable = false;     // co-primary: the other one accepted writes when it began
     std::map<std::string, unsigned> attempts;  // failures by "<step kind> <target>"
     std::map<InstanceId, std::string> drains;  // executed sets when the last waits began
     /// Promoted by this recovery, and gone again: to be treated as deposed. With their uuid.

@@ -26,12 +26,14 @@ std::string to_json_text(const Maintenance& value);
 std::string to_json_text(const CandidateRule& value);
 std::string to_json_text(const std::map<std::string, std::string>& tags);
 std::string to_json_text(const Deposed& value);
+std::string to_json_text(const LeftStopped& value);
 std::string to_json_text(const ClusterRecord& value);
 Result<Downtime> downtime_from_json(std::string_view text);
 Result<Maintenance> maintenance_from_json(std::string_view text);
 Result<CandidateRule> candidate_from_json(std::string_view text);
 Result<std::map<std::string, std::string>> tags_from_json(std::string_view text);
 Result<Deposed> deposed_from_json(std::string_view text);
+Result<LeftStopped> left_stopped_from_json(std::string_view text);
 Result<ClusterRecord> cluster_from_json(std::string_view text);
 
 }  // namespace baton::topology

@@ -50,6 +50,10 @@ Record full_record() {
     record.acknowledgements = 2;
     record.unknown_acknowledgers = 1;
     record.stopped_before = {InstanceId{"r3", 3}};
+    record.appliers_stopped_before = {InstanceId{"r4", 4}};
+    record.stopped_by_us = {InstanceId{"r5", 5}};
+    record.changes = {"r1 acknowledges"};
+    record.partner_writable = true;
     record.attempts = {{"promote r1:1", 2}};
     record.drains = {{InstanceId{"r1", 1}, "x:1-5"}};
     record.displaced = {{InstanceId{"r4", 4}, "u4"}};
