@@ -86,6 +86,20 @@ std::vector<Finding> analyze(const topology::Topology& topology, const Policy& p
     return out;
 }
 
+std::vector<Finding> analyze(
+    const topology::Topology& topology, const PolicyOf& policy_of, bool all
+) {
+    std::vector<Finding> out;
+    for (const auto& instance : topology.instances()) {
+        const Policy& policy = policy_of(instance->cluster_id);
+        if (auto finding = finding_of(topology, *instance, policy, all)) {
+            out.push_back(std::move(*finding));
+        }
+    }
+    sort(out);
+    return out;
+}
+
 std::vector<Finding> analyze_cluster(
     const topology::Topology& topology,
     const topology::Cluster& cluster,

@@ -31,12 +31,20 @@ struct NodeStatus {
     std::string active_name, active_token, active_url;
     WallMs started_ms = 0;
     WallMs active_since_ms = 0;
-    Duration state_age{};  // how old what this node serves is at most
+    Duration state_age{};                    // how old what this node serves is at most
+    std::vector<std::string> warnings = {};  // what it finds wrong with itself
 };
 
 struct AckScope {
     enum class Kind { all, cluster, instance, number, uid } kind = Kind::all;
     std::string text;  // cluster hint, host:port, number or uid
+};
+
+/// What a policy would change for one cluster.
+struct PolicyTrial {
+    std::string cluster_id, cluster_name, cluster_alias;
+    std::vector<policy::Difference> settings;
+    recovery::Forecast before, after;
 };
 
 class Commands {
@@ -101,11 +109,45 @@ public:
     virtual Task<Result<recovery::Record>> recover(
         InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
     ) = 0;
+    /// Planned change of the primary of a cluster (by id), to order.candidate or the best one;
+    /// waits for the end and answers the record. Errors: refused (with the reason and the remedy,
+    /// also when it was rolled back), not_found, unavailable (it goes on, its end is not known
+    /// here).
+    virtual Task<Result<recovery::Record>> switchover(
+        std::string cluster_id, recovery::Order order
+    ) = 0;
+    /// Replaces the primary of a cluster (by id) whatever the analysis says of it. Errors: the
+    /// same.
+    virtual Task<Result<recovery::Record>> force_failover(
+        std::string cluster_id, recovery::Order order
+    ) = 0;
+    /// Makes a deposed primary a replica again, by order.method. Does not wait for a copy of the
+    /// data to end: answers the record as it is when `wait` is over. Errors: the same.
+    virtual Task<Result<recovery::Record>> rejoin(
+        InstanceId id, recovery::Order order, Duration wait
+    ) = 0;
     virtual Task<Result<void>> reload_configuration(std::string by) = 0;
+    /// Stores the document as the policy; answers its version. `expected`: the version it was made
+    /// from. Errors: conflict (another one holds by now), invalid_argument (with each fault).
+    virtual Task<Result<std::uint64_t>> set_policy(
+        std::string document, std::uint64_t expected, std::string comment, std::string by
+    ) = 0;
+    /// Makes an older version hold again, as a new one; 0: the configuration file's rules.
+    virtual Task<Result<std::uint64_t>> roll_back_policy(
+        std::uint64_t to, std::uint64_t expected, std::string comment, std::string by
+    ) = 0;
+    /// What the document would change; clusters for which it changes nothing are left out. Any
+    /// node.
+    virtual Task<Result<std::vector<PolicyTrial>>> try_policy(std::string document) = 0;
     /// The lease may have been given back: looks at it soon. A hint; any thread, returns at once,
     /// and at most ten times a second does anything.
     virtual void look_now() = 0;
-    /// Gives the lease back, if held. `to`: name of the node that should take it, "" = any.
+    /// Another node hands over to a third one: leaves it the lease, for a second. A hint; any
+    /// thread, returns at once.
+    virtual void stand_back() = 0;
+    /// Gives the lease back, if held. `to`: name of the node that should take it, "" = any; answers
+    /// when it has taken it. Errors: not_found (no such living node), conflict (a recovery runs, or
+    /// yet another node took it), timeout (nobody took it yet).
     virtual Task<Result<void>> hand_over(std::string to, std::string by) = 0;
 };
 

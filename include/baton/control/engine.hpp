@@ -5,6 +5,7 @@
 // and the commands. Everything runs on one executor (the core's, single-threaded); only view(),
 // status() may be called from elsewhere.
 
+#include "baton/analysis/advice.hpp"
 #include "baton/analysis/analyze.hpp"
 #include "baton/control/commands.hpp"
 #include "baton/ports/hooks.hpp"
@@ -29,15 +30,23 @@ struct Settings {
     Duration forget_after = std::chrono::hours(240);
     std::vector<std::string> ignore_hosts;  // regular expressions on host:port
     analysis::Policy analysis;
+    analysis::AdvicePolicy advice;
     recovery::Policy recovery;
     bool shadow = false;
     Duration hook_limit = std::chrono::seconds(30);
     std::map<std::string, std::vector<std::string>> hooks;  // list name -> commands
+    /// How often the node looks whether it could do its work: accounts, hooks.
+    Duration self_check = std::chrono::seconds(30);
+    std::string config_fingerprint;  // of the configuration in force; "" = as in Identity
+    policy::Document policy;         // of the configuration file
+    Duration history_age = std::chrono::hours(24 * 90);  // decisions older than this are dropped
 };
 
 /// What is fixed from the start.
 struct Identity {
     std::string name, api_url, version, config_fingerprint;
+    /// For tests: where in a recovery the process is to end or stop itself (docs/testing.md).
+    std::string interruption = {};
 };
 
 /// Wall time for people; a parameter so that tests have their own.
@@ -110,8 +119,22 @@ public:
     Task<Result<recovery::Record>> recover(
         InstanceId id, InstanceId candidate, bool skip_hooks, std::string by
     ) override;
+    Task<Result<recovery::Record>> switchover(std::string cluster_id, recovery::Order order)
+        override;
+    Task<Result<recovery::Record>> force_failover(std::string cluster_id, recovery::Order order)
+        override;
+    Task<Result<recovery::Record>> rejoin(InstanceId id, recovery::Order order, Duration wait)
+        override;
     Task<Result<void>> reload_configuration(std::string by) override;
+    Task<Result<std::uint64_t>> set_policy(
+        std::string document, std::uint64_t expected, std::string comment, std::string by
+    ) override;
+    Task<Result<std::uint64_t>> roll_back_policy(
+        std::uint64_t to, std::uint64_t expected, std::string comment, std::string by
+    ) override;
+    Task<Result<std::vector<PolicyTrial>>> try_policy(std::string document) override;
     void look_now() override;
+    void stand_back() override;
     Task<Result<void>> hand_over(std::string to, std::string by) override;
 
 private:

@@ -5,7 +5,9 @@
 // threads. Every node has one: the active node makes it from its own observations, the others from
 // the shared backend.
 
+#include "baton/analysis/advice.hpp"
 #include "baton/analysis/finding.hpp"
+#include "baton/policy/policy.hpp"
 #include "baton/ports/store.hpp"
 #include "baton/recovery/planner.hpp"
 #include "baton/recovery/record.hpp"
@@ -47,12 +49,44 @@ struct Blocked {
     WallMs last_ms = 0;
 };
 
+/// One thing that was decided, or that changed, in a cluster: kept for the timeline. Made when it
+/// differs from what was decided before, never at each look.
+struct Decision {
+    enum class Kind {
+        taken,     // a recovery was begun
+        refused,   // it is not wanted here: off, downtimed, ignored
+        blocked,   // it is wanted, and cannot or must not be now
+        waiting,   // wait_before_acting runs
+        shadowed,  // it would have been begun, but only reports are wanted
+        cleared,   // what was decided before does not apply any more
+        role,      // another primary
+        policy,    // the policy changed
+    };
+    std::uint64_t number = 0;
+    WallMs at_ms = 0;
+    Kind kind = Kind::taken;
+    std::string cluster_id, cluster_name, cluster_alias;
+    analysis::Code code = analysis::Code::no_problem;
+    InstanceId subject;                 // what it is about; empty: the cluster
+    std::string rule;                   // refusal's kind, rule of the policy, or of the recovery
+    std::string text;                   // sentence, with the remedy when there is one
+    std::vector<std::string> evidence;  // what it rests on
+    InstanceId successor;               // taken, shadowed: as forecast then. role: the new primary
+    std::string plan;                   // shadowed: what would have been done, in words
+    std::string recovery_id;            // taken
+    std::string by, node;
+    std::uint64_t epoch = 0, policy_version = 0;
+};
+
+std::string_view to_string(Decision::Kind kind);
+
 struct AuditEntry {
     std::uint64_t number = 0;
     WallMs at_ms = 0;
     std::string type;     // orchestrator's audit types
     InstanceId instance;  // empty host = none
     std::string cluster_name, message, by, node;
+    std::string cluster_id;  // "" = none, or written by an older version
     std::uint64_t epoch = 0;
 };
 
@@ -90,6 +124,18 @@ struct View {
     std::uint64_t generation = 0;  // rises with every change
     Counters counters;
     recovery::Policy policy;  // effective
+    analysis::AdvicePolicy advice;
+    /// Effective policy of each cluster, by id.
+    std::map<std::string, std::shared_ptr<const policy::Effective>> policies;
+    std::shared_ptr<const policy::Document> policy_document;  // never null in an engine's view
+    std::uint64_t policy_version = 0;                         // 0: the configuration file's
+    /// Stored versions, oldest first; bounded.
+    std::vector<std::shared_ptr<const policy::Version>> policy_versions;
+    /// By cluster id ("" = of all), oldest first; bounded. Shared by views until one is added.
+    std::shared_ptr<const std::map<std::string, std::vector<std::shared_ptr<const Decision>>>>
+        decisions;
+    /// Findings that wait_before_acting holds back: by subject, when they may be acted upon.
+    std::map<InstanceId, WallMs> waits_until_ms;
     std::int64_t reasonable_lag_seconds = 10;
     Duration poll_interval = std::chrono::seconds(1);
 };

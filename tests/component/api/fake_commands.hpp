@@ -25,7 +25,7 @@ public:
     std::atomic<bool> active{true};
     std::atomic<bool> backend_ok{true};
     std::atomic<int> delay_ms{0};  // of each command
-    std::atomic<unsigned> looks{0};
+    std::atomic<unsigned> looks{0}, stood_back{0};
     std::atomic<topology::ProbeFailure> probe_failure{topology::ProbeFailure::none};
 
     void set_view(std::shared_ptr<const control::View> view) {
@@ -237,7 +237,29 @@ public:
         return plain(fmt::format("reload by {}", by));
     }
 
+    Task<Result<std::uint64_t>> set_policy(
+        std::string document, std::uint64_t expected, std::string comment, std::string by
+    ) override {
+        return with(
+            expected + 1, fmt::format("set-policy {} {} {} by {}", document, expected, comment, by)
+        );
+    }
+
+    Task<Result<std::uint64_t>> roll_back_policy(
+        std::uint64_t to, std::uint64_t expected, std::string comment, std::string by
+    ) override {
+        return with(
+            expected + 1, fmt::format("roll-back-policy {} {} {} by {}", to, expected, comment, by)
+        );
+    }
+
+    Task<Result<std::vector<control::PolicyTrial>>> try_policy(std::string document) override {
+        return with(std::vector<control::PolicyTrial>(1), fmt::format("try-policy {}", document));
+    }
+
     void look_now() override { ++looks; }
+
+    void stand_back() override { ++stood_back; }
 
     Task<Result<void>> hand_over(std::string to, std::string by) override {
         return plain(fmt::format("hand-over {} by {}", to, by));
