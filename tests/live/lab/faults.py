@@ -11,7 +11,10 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
+import tempfile
+import threading
 
 _COMMENT = "baton-lab-"
 
@@ -133,6 +136,45 @@ class GroupDrop(_Drop):
                 self._add(["INPUT", "-i", "lo", "-p", "tcp", "--sport", str(other), "--dport", str(port), *_mark()])
 
 
+class OneWayDrop(_Drop):
+    """While active, nothing gets to the server ("in"), or nothing gets away from it ("out")."""
+
+    def __init__(self, direction, port, gid, pid):
+        super().__init__()
+        self._direction = direction
+        self._port = port
+        self._gid = gid
+        self._pid = pid
+
+    def start(self):
+        inward, outward = _port_rules(self._port)
+        if self._direction == "out":
+            self._add(outward)
+            self._add(_owner_rule(self._gid))
+            return
+        self._add(inward)
+        for port in _ports_of(self._pid) - {self._port}:
+            self._add(_port_rules(port)[0])
+
+
+class PeerDrop(_Drop):
+    """While active, nothing gets from some processes (gid, pid) to a port, nor back to them; all others reach it."""
+
+    def __init__(self, port, peers):
+        super().__init__()
+        self._port = port
+        self._peers = peers
+
+    def start(self):
+        for gid, pid in self._peers:
+            owner = _owner_rule(gid)
+            self._add([*owner[:5], "--dport", str(self._port), *owner[5:]])
+            for local in _ports_to(_ports_of(pid), self._port):
+                self._add(
+                    ["INPUT", "-i", "lo", "-p", "tcp", "--sport", str(self._port), "--dport", str(local), *_mark()]
+                )
+
+
 class ConnectionDrop(_Drop):
     """While active, nothing gets from the processes of a group to a port; everything else of theirs works."""
 
@@ -146,10 +188,66 @@ class ConnectionDrop(_Drop):
         self._add([*rule[:5], "--dport", str(self._port), *rule[5:]])
 
 
+class DeafListener:
+    """Accepts connections on a port, as a program does that hangs, and never answers."""
+
+    def __init__(self, port):
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._accepted = []
+        self._thread = threading.Thread(target=self._accept, daemon=True, name=f"deaf {port}")
+        self._thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                self._accepted.append(self._listener.accept()[0])
+            except OSError:
+                return  # stop() has closed it
+
+    def stop(self):
+        # close() alone does not end an accept() that waits in another thread.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        for connection in [self._listener, *self._accepted]:
+            connection.close()
+        self._accepted = []
+
+
+def no_small_disk():
+    """Empty when small file systems can be mounted here, else the reason, for the name of a skipped test."""
+    if os.geteuid() != 0:
+        return "a small disk needs root"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            mount_small_disk(folder, 1)
+        except subprocess.CalledProcessError as error:
+            return f"mount is not permitted here: {error.stderr.strip()}"
+        unmount(folder)
+    return ""
+
+
+def mount_small_disk(folder, mebibytes):
+    """Named after the process, as the packet filters are, so that the next lab can remove what a killed one left."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}M,mode=0700", f"{_COMMENT}{os.getpid()}", str(folder)],
+        capture_output=True, text=True, check=True,
+    )
+
+
+def unmount(folder):
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True, text=True, check=True)
+
+
 def remove_leftovers():
-    """Removes the rules of labs whose process is gone. Does nothing where rules cannot be listed."""
+    """Removes rules and mounts of labs whose process is gone. Does nothing where rules cannot be listed."""
     if os.geteuid() != 0:
         return
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        for line in mounts.readlines():
+            found = re.match(rf"{_COMMENT}(\d+) (\S+) tmpfs", line)
+            if found and not os.path.exists(f"/proc/{found[1]}"):
+                unmount(found[2])
     for chain in ("INPUT", "OUTPUT"):
         try:
             listing = _iptables("-S", chain, check=False)

@@ -16,6 +16,7 @@ import time
 import pymysql
 import pymysql.cursors
 
+from .faults import mount_small_disk, unmount
 from .paths import BUILD
 from .process import Process
 
@@ -55,9 +56,11 @@ class Server:
     # --- life ------------------------------------------------------------------------------------------------------
 
     def create(self, template):
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.datadir.mkdir(parents=True, exist_ok=True)
+        if self.options.get("disk_mib"):
+            mount_small_disk(self.datadir, self.options["disk_mib"])
         subprocess.run(
-            ["cp", "-r", "--sparse=always", "--reflink=auto", str(template), str(self.datadir)], check=True
+            ["cp", "-r", "--sparse=always", "--reflink=auto", f"{template}/.", str(self.datadir)], check=True
         )
         (self.datadir / "auto.cnf").unlink(missing_ok=True)  # each server makes its own UUID
 
@@ -69,7 +72,13 @@ class Server:
         )
 
     def argv(self):
-        return self.flavour.server_argv(self.datadir, self.port, **self.options)
+        options = {key: value for key, value in self.options.items() if key != "disk_mib"}
+        return self.flavour.server_argv(self.datadir, self.port, **options)
+
+    def remove_disk(self):
+        """Gives back the small disk, if it has one. Only when its process is gone."""
+        if self.options.get("disk_mib") and self.datadir.is_mount():
+            unmount(self.datadir)
 
     def wait_started(self):
         deadline = time.monotonic() + START_LIMIT

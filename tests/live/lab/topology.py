@@ -15,6 +15,7 @@ import time
 import pymysql
 
 from . import backends, faults
+from .commit_watch import CommitWatch
 from .flavour import FLAVOURS
 from .nodes import HAProxy, Node
 from .ports import PortPool
@@ -98,6 +99,8 @@ class Lab:
         for member in self._members:
             if member.process is not None:
                 member.process.kill()
+            if isinstance(member, Server):
+                member.remove_disk()
         self._members = []
         self._ports.close()
         if os.environ.get("BATON_LAB_KEEP"):
@@ -109,7 +112,7 @@ class Lab:
     def logs(self):
         """(name, path) of everything that writes one."""
         return [(getattr(member, "name", type(member).__name__), member.log)
-                for member in self._members if not isinstance(member, Writer)]
+                for member in self._members if not isinstance(member, (Writer, CommitWatch))]
 
     def take_port(self):
         return self._ports.take()
@@ -154,26 +157,30 @@ class Lab:
         cluster.start()
         return cluster
 
-    def topology(self, flavour="mariadb", tree=3, *, semi_sync=False, replica_net_timeout=60):
-        """A running topology that replicates.
-
-        tree: a number of replicas, or {"name": {"name": {...}}} for deeper ones, with one key at the top.
-        """
-        topology = self.prepare_topology(
-            flavour, tree, semi_sync=semi_sync, replica_net_timeout=replica_net_timeout
-        )
+    def topology(self, flavour="mariadb", tree=3, **options):
+        """A running topology that replicates; options as of prepare_topology()."""
+        topology = self.prepare_topology(flavour, tree, **options)
         topology.wait_started()
         return topology
 
-    def prepare_topology(self, flavour, tree, *, semi_sync=False, replica_net_timeout=60):
-        """Starts the servers of a topology without waiting for them; see Topology.wait_started()."""
+    def prepare_topology(
+        self, flavour, tree, *, semi_sync=False, replica_net_timeout=60, extra=(), disk_mib=None
+    ):
+        """Starts the servers of a topology without waiting for them; see Topology.wait_started().
+
+        tree: a number of replicas, or {"name": {"name": {...}}} for deeper ones, with one key at the top.
+        extra: more options of all servers. disk_mib: name -> size of the disk of that server, for small ones.
+        """
         if isinstance(tree, int):
             tree = {"primary": {f"replica{number}": {} for number in range(1, tree + 1)}}
-        options = {"semi_sync": semi_sync, "replica_net_timeout": replica_net_timeout}
+        options = {"semi_sync": semi_sync, "replica_net_timeout": replica_net_timeout, "extra": list(extra)}
         links = []
 
         def add(name, below, source):
-            server = self._server(flavour, name, "topology", read_only=source is not None, **options)
+            disk = (disk_mib or {}).get(name)
+            server = self._server(
+                flavour, name, "topology", read_only=source is not None, disk_mib=disk, **options
+            )
             links.append((server, source))
             server.start()
             for child, grandchildren in below.items():
@@ -183,8 +190,18 @@ class Lab:
             add(name, below, None)
         return Topology(links)
 
+    def watch_commits(self, servers, every=0.02):
+        """A running CommitWatch of these servers."""
+        watch = CommitWatch(self.folder, [server.port for server in servers], every)
+        self._members.append(watch)
+        watch.start()
+        eventually(lambda: len(watch.commits()) > 2, 20, "the watch sees a server that takes writes")
+        return watch
+
     def writer(self, topology, interval=0.005):
-        writer = Writer(self.folder, [server.port for server in topology.servers], interval)
+        folder = self.folder / f"writer-{topology.primary.port}"
+        folder.mkdir(exist_ok=True)  # a second one goes on in the log of the first
+        writer = Writer(folder, [server.port for server in topology.servers], interval)
         self._members.append(writer)
         writer.start()
         eventually(lambda: len(writer.acks()) > 5, 20, "the writer writes")
@@ -242,6 +259,24 @@ class Lab:
         )
         self._drops.append(drop)
         drop.start()
+        return drop
+
+    def drop_one_way(self, server, direction):
+        """Nothing gets to the server ("in") or nothing gets away from it ("out"), until stop()."""
+        return self._drop(faults.OneWayDrop(direction, server.port, server.gid, server.process.pid))
+
+    def cut_off_from(self, server, peers):
+        """Nothing gets from these servers and nodes to the server, nor back, until stop(). Others reach it."""
+        return self._drop(faults.PeerDrop(server.port, [(peer.gid, peer.process.pid) for peer in peers]))
+
+    def listen_deaf(self, port):
+        """Somebody who accepts connections on the port and never answers, until stop()."""
+        return self._drop(faults.DeafListener(port), start=False)
+
+    def _drop(self, drop, start=True):
+        self._drops.append(drop)
+        if start:
+            drop.start()
         return drop
 
     def cut_connection(self, node, server):

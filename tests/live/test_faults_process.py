@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of the primary dies, hangs, or comes back, while an application writes."""
+
+import time
+
+from lab import eventually
+from lab.fault_case import EXPOSED, KILL_LIMIT, SILENCE_LIMIT, FaultTest, fully_read_only
+
+TIMEOUT = 150
+
+
+class Kill(FaultTest):
+    def test_mariadb(self):
+        self._kill("mariadb")
+
+    def test_mysql(self):
+        self._kill("mysql", semi_sync=True)
+
+    def _kill(self, flavour, **options):
+        self.start(flavour, **options)
+        fault_at = time.monotonic()
+        self.old.kill()
+        promoted = self.wait_failover(fault_at, KILL_LIMIT)
+        self.check_end(promoted)
+
+
+class RestartAtOnce(FaultTest):
+    """Killed, and started again at once by its supervisor, writable as it is configured."""
+
+    def test_mariadb(self):
+        self._restart("mariadb")
+
+    def test_mysql(self):
+        self._restart("mysql")
+
+    def _restart(self, flavour):
+        self.start(flavour)
+        fault_at = time.monotonic()
+        self.old.kill()
+        self.old.start()
+        promoted = self.wait_failover(fault_at, KILL_LIMIT)
+        self.old.wait_started()
+        self.check_stays_demoted(promoted, within=10)
+        self.check_end(promoted, exposed=EXPOSED)
+
+
+class ShutDown(FaultTest):
+    """SIGTERM: the server says good-bye to its replicas and takes its time to end."""
+
+    def test_mariadb(self):
+        self._shut_down("mariadb")
+
+    def test_mysql(self):
+        self._shut_down("mysql")
+
+    def _shut_down(self, flavour):
+        self.start(flavour)
+        fault_at = time.monotonic()
+        self.old.process.signal(15)
+        promoted = self.wait_failover(fault_at, KILL_LIMIT)
+        self.assertTrue(self.old.process.wait(30), "it ends")
+        self.check_end(promoted)
+
+
+class Freeze(FaultTest):
+    """SIGSTOP, and SIGCONT after the failover: it goes on in the middle of what it was doing."""
+
+    NIGHTLY = True
+
+    def test_mariadb(self):
+        self._freeze("mariadb")
+
+    def test_mysql(self):
+        self._freeze("mysql")
+
+    def test_mariadb_semi_sync(self):
+        self._freeze("mariadb", semi_sync=True)
+
+    def _freeze(self, flavour, **options):
+        self.start(flavour, **options)
+        fault_at = time.monotonic()
+        self.old.freeze()
+        promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
+        time.sleep(2)
+        self.old.thaw()
+        self.check_stays_demoted(promoted, within=10)
+        self.check_end(promoted, exposed=EXPOSED)
+
+
+class AcceptsNeverAnswers(FaultTest):
+    """What listens on the port accepts connections and says nothing: a hung program, a proxy without a target."""
+
+    NIGHTLY = True
+
+    def test_mariadb(self):
+        self._deaf("mariadb")
+
+    def test_mysql(self):
+        self._deaf("mysql")
+
+    def _deaf(self, flavour):
+        self.start(flavour)
+        fault_at = time.monotonic()
+        self.old.freeze()  # so that nobody is told by a reset that the server is gone
+        self.old.kill()
+        self.lab.listen_deaf(self.old.port)
+        promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
+        self.check_end(promoted)
+
+
+class Returns(FaultTest):
+    """The old primary comes back after the failover, writable as it is configured."""
+
+    NIGHTLY = True
+    TIMEOUT = 240
+
+    def test_mariadb_after_60_s(self):
+        self._returns("mariadb", 60)
+
+    def test_mysql_after_60_s(self):
+        self._returns("mysql", 60)
+
+    def test_mariadb_with_extra_transactions(self):
+        self._extra("mariadb")
+
+    def test_mysql_with_extra_transactions(self):
+        self._extra("mysql")
+
+    def _returns(self, flavour, seconds):
+        self.start(flavour)
+        fault_at = time.monotonic()
+        self.old.kill()
+        promoted = self.wait_failover(fault_at, KILL_LIMIT)
+        time.sleep(seconds)
+        self.old.restart()
+        self.check_stays_demoted(promoted, within=10)
+        self.check_end(promoted, exposed=EXPOSED)
+
+    def _extra(self, flavour):
+        """It has transactions that nobody received: it must never replicate again as if nothing was."""
+        self.start(flavour)
+        for replica in self.topology.replicas:
+            replica.freeze()  # what is written now, reaches nobody
+        before = max(commit.number for commit in self.writer.acks())
+        eventually(lambda: max(a.number for a in self.writer.acks()) > before + 5, 10, "writes that only it has")
+        fault_at = time.monotonic()
+        self.old.kill()
+        for replica in self.topology.replicas:
+            replica.thaw()
+        promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
+        self.old.restart()
+        self.check_stays_demoted(promoted, within=10)
+
+        def told():
+            record = next(r for r in self.recoveries() if r["kind"] == "containment of a deposed primary")
+            self.assertEqual(record["state"], "done", record)
+            self.assertIn("extra transactions", record["outcome"])
+            return record
+
+        print(eventually(told, 10, "the extra transactions are told")["outcome"])
+        self.check_end(promoted, may_lose=500, exposed=EXPOSED)
+        self.assertTrue(fully_read_only(self.old))
+        self.assertIsNone(self.old.source_port(), "it does not follow: it has what the others have not")
