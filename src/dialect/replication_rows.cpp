@@ -22,6 +22,7 @@ enum class Column : std::size_t {
     source_uuid,
     source_server_id,
     connect_retry,
+    retry_count,
     receiver_running,
     applier_running,
     receiver_state,
@@ -82,6 +83,7 @@ constexpr std::array<Names, static_cast<std::size_t>(Column::count)> names{{
     {"Source_UUID", "Master_UUID"},
     {"Source_Server_Id", "Master_Server_Id"},
     {"Connect_Retry", ""},
+    {"Source_Retry_Count", "Master_Retry_Count"},
     {"Replica_IO_Running", "Slave_IO_Running"},
     {"Replica_SQL_Running", "Slave_SQL_Running"},
     {"Replica_IO_State", "Slave_IO_State"},
@@ -242,6 +244,9 @@ Channel channel_of(const RowView& row) {
     channel.heartbeat_period_seconds = fraction_or(row[Column::heartbeat_period], 0);
     channel.heartbeats_received = row.number(Column::heartbeats);
     channel.connect_retry_seconds = row.number(Column::connect_retry);
+    if (!row[Column::retry_count].empty()) {
+        channel.retry_count = row.number(Column::retry_count);
+    }
     channel.tls = tls_of(row);
     return channel;
 }

@@ -65,6 +65,8 @@ bool StateReader::wants(Part part) const {
         case Part::variables:
         case Part::uptime:
             return refreshing_;
+        case Part::kept:
+            return words_.can_persist && words_.performance_schema && (first_ || refreshing_);
         case Part::changing:
         case Part::replication:
             return true;
@@ -93,6 +95,12 @@ std::string StateReader::statement(Part part) const {
             return variables_sql();
         case Part::uptime:
             return "SHOW GLOBAL STATUS LIKE 'Uptime'";
+        case Part::kept:
+            return "SELECT VARIABLE_NAME,VARIABLE_SOURCE FROM performance_schema.variables_info "
+                   "WHERE VARIABLE_NAME IN ('read_only','super_read_only') UNION ALL "
+                   "SELECT VARIABLE_NAME,CONCAT('=',VARIABLE_VALUE) "
+                   "FROM performance_schema.persisted_variables "
+                   "WHERE VARIABLE_NAME IN ('read_only','super_read_only')";
         case Part::changing: {
             std::string sql = "SELECT @@global.read_only AS read_only";
             if (words_.has_super_read_only) {
@@ -231,6 +239,8 @@ void StateReader::read(Part part, const ResultRows& rows) {
             words_ = statics.words;
             state_.identity = std::move(statics.identity);
             state_.semi_sync = statics.semi_sync;
+            statics.settings.read_only_kept = state_.settings.read_only_kept;
+            state_.settings = std::move(statics.settings);
             state_.purged_gtid_set = one_line(statics.purged_gtid_set);
             state_.group.name = std::move(statics.group_name);
             state_.group.single_primary = statics.group_single_primary;
@@ -240,6 +250,9 @@ void StateReader::read(Part part, const ResultRows& rows) {
         }
         case Part::uptime:
             state_.uptime_seconds = number_or(rows.at(0, 1), 0);
+            break;
+        case Part::kept:
+            read_kept(rows);
             break;
         case Part::changing:
             read_changing(rows);
@@ -334,6 +347,26 @@ void StateReader::read_heartbeats(const ResultRows& rows) {
             }
         }
     }
+}
+
+/// Where a value comes from is told only of the last change: what was set at run time may well be
+/// in the configuration file too.
+void StateReader::read_kept(const ResultRows& rows) {
+    constexpr std::array<std::string_view, 7> lasting{
+        "GLOBAL", "SERVER", "EXPLICIT", "EXTRA", "USER", "COMMAND_LINE", "PERSISTED"};
+    auto kept = topology::Kept::unknown;
+    for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+        const auto fact = rows.at(row, 1);
+        const bool persisted = fact.starts_with("=") && is_on(fact.substr(1));
+        if (persisted || std::find(lasting.begin(), lasting.end(), fact) != lasting.end()) {
+            kept = topology::Kept::yes;
+            break;
+        }
+        if (equal_ignoring_case(fact, "DYNAMIC")) {
+            kept = topology::Kept::at_run_time_only;
+        }
+    }
+    state_.settings.read_only_kept = kept;
 }
 
 void StateReader::read_members(const ResultRows& rows) {

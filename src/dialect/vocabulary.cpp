@@ -8,31 +8,40 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 namespace baton::dialect {
 
 namespace {
 
-constexpr std::array<std::string_view, 35> names{
+constexpr std::array<std::string_view, 50> names{
+    "binlog_expire_logs_auto_purge",
+    "binlog_expire_logs_seconds",
     "binlog_format",
     "binlog_row_image",
+    "enforce_gtid_consistency",
+    "expire_logs_days",
+    "group_replication_group_name",
+    "group_replication_single_primary_mode",
     "gtid_binlog_pos",
     "gtid_domain_id",
     "gtid_mode",
     "gtid_purged",
     "gtid_strict_mode",
-    "group_replication_group_name",
-    "group_replication_single_primary_mode",
     "hostname",
     "innodb_flush_log_at_trx_commit",
     "log_bin",
     "log_replica_updates",
     "log_slave_updates",
     "performance_schema",
+    "persisted_globals_load",
     "port",
     "relay_log_recovery",
     "replica_net_timeout",
+    "replica_parallel_workers",
+    "replica_preserve_commit_order",
+    "replica_skip_errors",
     "report_host",
     "report_port",
     "rpl_semi_sync_master_enabled",
@@ -45,9 +54,16 @@ constexpr std::array<std::string_view, 35> names{
     "rpl_semi_sync_source_wait_for_replica_count",
     "server_id",
     "server_uuid",
+    "skip_replica_start",
+    "skip_slave_start",
     "slave_net_timeout",
+    "slave_parallel_threads",
+    "slave_parallel_workers",
+    "slave_preserve_commit_order",
+    "slave_skip_errors",
     "super_read_only",
     "sync_binlog",
+    "sync_relay_log",
     "version",
     "version_comment",
 };
@@ -83,6 +99,12 @@ public:
 
     [[nodiscard]] std::uint64_t number(std::string_view name, std::uint64_t otherwise = 0) const {
         return number_or((*this)[name], otherwise);
+    }
+
+    [[nodiscard]] std::optional<std::uint64_t> optional_number(std::string_view name) const {
+        constexpr auto none = std::numeric_limits<std::uint64_t>::max();
+        const auto value = has(name) ? number_or((*this)[name], none) : none;
+        return value == none ? std::nullopt : std::optional(value);
     }
 
     [[nodiscard]] bool on(std::string_view name) const { return is_on((*this)[name]); }
@@ -129,6 +151,7 @@ Vocabulary words_of(const Variables& variables) {
                               variables.has("rpl_semi_sync_slave_enabled");
     // MySQL does not show the variable where the schema is compiled out.
     words.performance_schema = variables.on("performance_schema");
+    words.can_persist = variables.has("persisted_globals_load");
     words.log_bin = variables.on("log_bin");
     words.gtid_on = words.mariadb() || equal_ignoring_case(variables["gtid_mode"], "ON");
     words.group_replication = !variables["group_replication_group_name"].empty();
@@ -141,6 +164,8 @@ topology::SemiSync semi_sync_of(const Variables& variables, const Vocabulary& wo
     };
     topology::SemiSync semi;
     semi.available = words.semi_sync_source && words.semi_sync_replica;
+    semi.has_source = words.semi_sync_source;
+    semi.has_replica = words.semi_sync_replica;
     semi.new_names = words.semi_sync_new_names;
     semi.source_enabled =
         variables.on(either("rpl_semi_sync_source_enabled", "rpl_semi_sync_master_enabled"));
@@ -193,6 +218,50 @@ topology::Identity identity_of(const Variables& variables, const Vocabulary& wor
     return identity;
 }
 
+std::optional<std::uint64_t> expiry_of(const Variables& variables) {
+    if (variables.has("binlog_expire_logs_auto_purge") &&
+        !variables.on("binlog_expire_logs_auto_purge")) {
+        return 0;
+    }
+    const auto seconds = variables.optional_number("binlog_expire_logs_seconds");
+    // Where there are both, the days count only without seconds; MariaDB writes days with a
+    // fraction, and has the seconds too then.
+    const auto days = variables.optional_number("expire_logs_days");
+    if (seconds.value_or(0) == 0 && days.value_or(0) != 0) {
+        return *days * 86'400;
+    }
+    return seconds ? seconds : days;
+}
+
+topology::ServerSettings settings_of(const Variables& variables, const Vocabulary& words) {
+    const auto flag = [&](std::string_view fresh, std::string_view old) -> std::optional<bool> {
+        const auto name = variables.has(fresh) ? fresh : old;
+        return variables.has(name) ? std::optional(variables.on(name)) : std::nullopt;
+    };
+    topology::ServerSettings out;
+    out.read = true;
+    out.replica_words = words.replica_words;
+    out.can_persist = words.can_persist;
+    out.sync_binlog = variables.optional_number("sync_binlog");
+    out.flush_log_at_commit = variables.optional_number("innodb_flush_log_at_trx_commit");
+    out.sync_relay_log = variables.optional_number("sync_relay_log");
+    out.binlog_expire_seconds = expiry_of(variables);
+    for (const auto name :
+         {"replica_parallel_workers", "slave_parallel_workers", "slave_parallel_threads"}) {
+        if (!out.parallel_workers) {
+            out.parallel_workers = variables.optional_number(name);
+        }
+    }
+    out.preserve_commit_order =
+        flag("replica_preserve_commit_order", "slave_preserve_commit_order");
+    out.skip_start = flag("skip_replica_start", "skip_slave_start");
+    out.enforce_gtid_consistency = variables.text("enforce_gtid_consistency");
+    out.skip_errors = variables.text(
+        variables.has("replica_skip_errors") ? "replica_skip_errors" : "slave_skip_errors"
+    );
+    return out;
+}
+
 }  // namespace
 
 std::string variables_sql() {
@@ -209,6 +278,7 @@ Statics read_variables(const ResultRows& rows) {
     statics.words = words_of(variables);
     statics.identity = identity_of(variables, statics.words);
     statics.semi_sync = semi_sync_of(variables, statics.words);
+    statics.settings = settings_of(variables, statics.words);
     statics.group_name = variables.text("group_replication_group_name");
     statics.group_single_primary = variables.on("group_replication_single_primary_mode");
     statics.purged_gtid_set = variables.text("gtid_purged");

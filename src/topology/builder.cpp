@@ -3,6 +3,7 @@
 #include "difference.hpp"
 #include "errant.hpp"
 #include "names.hpp"
+#include "received.hpp"
 
 #include "baton/topology/topology.hpp"
 
@@ -34,6 +35,8 @@ struct Server {
     std::size_t source = no_node;  // position of its source
     ParsedSet executed;
     ErrantCheck errant;
+    ReceivedMark received;
+    TimePoint lost_at{};  // end of the observation that changed what it lost
 };
 
 std::vector<InstanceId> channel_sources(const ServerState& state) {
@@ -147,6 +150,19 @@ struct Builder::Impl {
                    : Change::decisive;
     }
 
+    static std::string follow_received(Server& server, const Instance& old, const Instance& now) {
+        const bool same = old.ever_seen && old.state.identity.uuid == now.state.identity.uuid;
+        if (!same || !now.is_replica()) {
+            server.received = ReceivedMark{};
+            return same ? old.received_lost : std::string{};
+        }
+        auto lost = server.received.follow(old.state, old.received_lost, now.state);
+        if (lost != old.received_lost) {
+            server.lost_at = now.health.last_seen;
+        }
+        return lost;
+    }
+
     Change apply_success(Server& server, Observation& observation) {
         const auto& old = *server.instance;
 
@@ -166,6 +182,7 @@ struct Builder::Impl {
         next->is_co_primary = old.is_co_primary;
         next->ancestry_uuid = old.ancestry_uuid;
         next->errant_gtid = old.errant_gtid;
+        next->received_lost = follow_received(server, old, *next);
 
         // Names reduced before stay reduced: what decides about that has not changed.
         auto sources = channel_sources(state);
@@ -189,8 +206,9 @@ struct Builder::Impl {
         }
         server.sources = std::move(sources);
         server.members = std::move(members);
-        const bool decisive =
-            structural || !old.health.valid || differs_decisively(old.state, next->state);
+        const bool decisive = structural || !old.health.valid ||
+                              differs_decisively(old.state, next->state) ||
+                              old.received_lost != next->received_lost;
         const bool progress = decisive || differs_in_progress(old.state, next->state);
         next->received_at = old.received_at;
         next->binlog_moved_at = old.binlog_moved_at;
@@ -438,6 +456,32 @@ struct Builder::Impl {
         }
     }
 
+    /// A loss ends also when the primary shows that there is nothing of it to be had any more.
+    void check_received(Server& server) {
+        const auto& instance = *server.instance;
+        if (instance.received_lost.empty() || !instance.health.valid) {
+            return;
+        }
+        if (!instance.is_replica()) {
+            edit(server).received_lost.clear();  // a primary is itself the measure
+            return;
+        }
+        const auto ancestors = ancestors_of(server);
+        if (ancestors.empty()) {
+            return;
+        }
+        const auto& top = *ancestors.back();
+        const auto executed = gtid::GtidSet::parse(top.state.executed_gtid_set);
+        if (!top.health.checked || !top.health.valid || !executed ||
+            top.health.last_seen - top.health.latency < server.lost_at) {
+            return;
+        }
+        auto wanted = still_wanted(instance.received_lost, *executed);
+        if (wanted != instance.received_lost) {
+            edit(server).received_lost = std::move(wanted);
+        }
+    }
+
     void check_errant_where_news() {
         std::set<std::size_t> affected;
         for (const auto* server : dirty) {
@@ -449,6 +493,7 @@ struct Builder::Impl {
         }
         for (const auto position : affected) {
             check_errant(*by_position[position]);
+            check_received(*by_position[position]);
         }
     }
 };
@@ -520,6 +565,8 @@ void Builder::restore(Instance instance) {
     server.sources = channel_sources(instance.state);
     server.replicas = instance.state.reported_replicas;
     server.members = group_members(instance.state);
+    server.received = ReceivedMark{};
+    server.lost_at = TimePoint{};
     server.instance = std::make_shared<Instance>(std::move(instance));
     server.published = false;
     impl_->mark(server);

@@ -54,7 +54,8 @@ bool differs_decisively(const ServerState& before, const ServerState& now) {
 
 bool differs_in_progress(const ServerState& before, const ServerState& now) {
     return before.binlog != now.binlog || before.executed_gtid_set != now.executed_gtid_set ||
-           before.purged_gtid_set != now.purged_gtid_set || before.channels != now.channels;
+           before.purged_gtid_set != now.purged_gtid_set || before.channels != now.channels ||
+           before.settings != now.settings;
 }
 
 bool shows_receipt(const ServerState& before, const ServerState& now) {

@@ -65,6 +65,8 @@ std::string_view to_string(ProbeFailure failure) {
             return "too_many_connections";
         case ProbeFailure::error:
             return "error";
+        case ProbeFailure::hangs:
+            return "hangs";
     }
     return "error";
 }
@@ -81,6 +83,18 @@ std::string_view to_string(ThreadState state) {
             return "connecting";
     }
     return "none";
+}
+
+std::string_view to_string(Kept kept) {
+    switch (kept) {
+        case Kept::unknown:
+            return "unknown";
+        case Kept::yes:
+            return "yes";
+        case Kept::at_run_time_only:
+            return "at_run_time_only";
+    }
+    return "unknown";
 }
 
 }  // namespace baton::topology

@@ -9,6 +9,7 @@ namespace {
 constexpr Flavor all_flavors[] = {Flavor::unknown, Flavor::mysql, Flavor::percona, Flavor::mariadb};
 constexpr ThreadState all_thread_states[] = {
     ThreadState::none, ThreadState::stopped, ThreadState::running, ThreadState::connecting};
+constexpr Kept all_kept[] = {Kept::unknown, Kept::yes, Kept::at_run_time_only};
 constexpr ProbeFailure all_failures[] = {
     ProbeFailure::none,
     ProbeFailure::refused,
@@ -17,7 +18,8 @@ constexpr ProbeFailure all_failures[] = {
     ProbeFailure::unresolved,
     ProbeFailure::access_denied,
     ProbeFailure::too_many_connections,
-    ProbeFailure::error};
+    ProbeFailure::error,
+    ProbeFailure::hangs};
 
 // One list of members for both directions: `io` writes or reads each.
 
@@ -28,6 +30,14 @@ struct Writer {
     void operator()(const char* key, const T& value) const {
         json[key] = value;
     }
+
+    /// What is not known is left out.
+    template <class T>
+    void operator()(const char* key, const std::optional<T>& value) const {
+        if (value) {
+            json[key] = *value;
+        }
+    }
 };
 
 struct Reader {
@@ -36,6 +46,15 @@ struct Reader {
     template <class T>
     void operator()(const char* key, T& value) const {
         read(json, key, value);
+    }
+
+    template <class T>
+    void operator()(const char* key, std::optional<T>& value) const {
+        if (json.contains(key)) {
+            T present{};
+            read(json, key, present);
+            value = present;
+        }
     }
 };
 
@@ -58,6 +77,9 @@ void identity_members(const Io& io, T& x) {
     io("relay_log_recovery", x.relay_log_recovery);
     io("durable", x.durable);
     io("has_super_read_only", x.has_super_read_only);
+    io("binlog_server", x.binlog_server);
+    io("admin_host", x.admin_host);
+    io("admin_port", x.admin_port);
     io("data_center", x.data_center);
     io("region", x.region);
     io("environment", x.environment);
@@ -99,6 +121,7 @@ void channel_members(const Io& io, T& x) {
     io("has_filters", x.has_filters);
     io("heartbeat_period_seconds", x.heartbeat_period_seconds);
     io("connect_retry_seconds", x.connect_retry_seconds);
+    io("retry_count", x.retry_count);
 }
 
 template <class Io, class T>
@@ -113,6 +136,8 @@ template <class Io, class T>
 void semi_sync_members(const Io& io, T& x) {
     io("available", x.available);
     io("new_names", x.new_names);
+    io("has_source", x.has_source);
+    io("has_replica", x.has_replica);
     io("source_enabled", x.source_enabled);
     io("replica_enabled", x.replica_enabled);
     io("source_status", x.source_status);
@@ -120,6 +145,22 @@ void semi_sync_members(const Io& io, T& x) {
     io("timeout_ms", x.timeout_ms);
     io("wait_for_replica_count", x.wait_for_replica_count);
     io("clients", x.clients);
+}
+
+template <class Io, class T>
+void settings_members(const Io& io, T& x) {
+    io("read", x.read);
+    io("replica_words", x.replica_words);
+    io("can_persist", x.can_persist);
+    io("sync_binlog", x.sync_binlog);
+    io("flush_log_at_commit", x.flush_log_at_commit);
+    io("sync_relay_log", x.sync_relay_log);
+    io("binlog_expire_seconds", x.binlog_expire_seconds);
+    io("parallel_workers", x.parallel_workers);
+    io("preserve_commit_order", x.preserve_commit_order);
+    io("skip_start", x.skip_start);
+    io("enforce_gtid_consistency", x.enforce_gtid_consistency);
+    io("skip_errors", x.skip_errors);
 }
 
 template <class Io, class T>
@@ -145,6 +186,7 @@ void progress_members(const Io& io, T& x) {
     io("executed_gtid_set", x.state.executed_gtid_set);
     io("purged_gtid_set", x.state.purged_gtid_set);
     io("uptime_seconds", x.state.uptime_seconds);
+    io("received_lost", x.received_lost);
     io("consecutive_failures", x.health.consecutive_failures);
     io("last_seen_ms", x.health.last_seen_ms);
     io("last_attempt_ms", x.health.last_attempt_ms);
@@ -271,6 +313,12 @@ std::string stable_json(const Instance& instance) {
     auto semi_sync = Json::object();
     semi_sync_members(Writer{semi_sync}, state.semi_sync);
     json["semi_sync"] = std::move(semi_sync);
+    if (state.settings.read) {
+        auto settings = Json::object();
+        settings_members(Writer{settings}, state.settings);
+        settings["read_only_kept"] = to_string(state.settings.read_only_kept);
+        json["settings"] = std::move(settings);
+    }
     if (!(state.group == GroupReplication{})) {
         json["group"] = group_json(state.group);
     }
@@ -321,6 +369,9 @@ Result<Instance> instance_from_json(std::string_view stable, std::string_view pr
         }
     }
     semi_sync_members(Reader{member(*json, "semi_sync")}, out.state.semi_sync);
+    const auto& settings = member(*json, "settings");
+    settings_members(Reader{settings}, out.state.settings);
+    read_named(settings, "read_only_kept", all_kept, out.state.settings.read_only_kept);
     out.state.group = group_from(member(*json, "group"));
     for (const auto& replica : member(*json, "reported_replicas")) {
         if (auto id = id_from(replica); !id.empty()) {

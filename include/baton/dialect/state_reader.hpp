@@ -65,6 +65,7 @@ private:
     enum class Part : std::uint8_t {
         variables,
         uptime,
+        kept,
         changing,
         group_members,
         semi_sync_status,
@@ -83,6 +84,7 @@ private:
     void read_changing(const ResultRows& rows);
     void read_replicas(const ResultRows& rows);
     void read_heartbeats(const ResultRows& rows);
+    void read_kept(const ResultRows& rows);
     void read_members(const ResultRows& rows);
     void read_semi_sync(const ResultRows& rows);
     void combine();

@@ -29,6 +29,7 @@ struct Vocabulary {
     bool semi_sync_replica = false;
     bool semi_sync_new_names = false;  // rpl_semi_sync_source_* (MySQL 8.0.26 plugins)
     bool performance_schema = false;   // switched on
+    bool can_persist = false;          // SET PERSIST; MySQL 8.0
     bool log_bin = false;
     bool gtid_on = false;            // MySQL gtid_mode=ON; MariaDB always
     bool group_replication = false;  // a group name is configured
@@ -43,6 +44,7 @@ struct Statics {
     Vocabulary words;
     topology::Identity identity;
     topology::SemiSync semi_sync;  // settings, not status
+    topology::ServerSettings settings;
     std::string group_name;
     bool group_single_primary = false;
     std::string purged_gtid_set;
