@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "baton/base/log.hpp"
+#include "baton/base/text.hpp"
 #include "baton/dialect/error_codes.hpp"
 
 #include <fmt/format.h>
@@ -20,6 +21,20 @@ dialect::ResultRows rows_of(mysql::ResultSet set) {
 /// Held by the second session. Whoever takes the lock ends its holder too.
 std::string second_lock(const std::string& name) {
     return name + ".second";
+}
+
+/// For tests/fault. `asked` is a moment before may_act() was asked: a process that is stopped right
+/// after the answer has not acted at a moment at which it was not allowed to.
+void trace_act(
+    const mysql::Connection& connection, const InstanceId& id, TimePoint asked, std::string_view sql
+) {
+    log::debug(
+        "trace: act server={} connection={} asked={} sql={}",
+        id.text(),
+        connection.connection_id(),
+        asked.time_since_epoch().count(),
+        clipped(sql, 60)
+    );
 }
 
 Task<void> run_background(Background statement, std::string sql) {
@@ -231,11 +246,13 @@ Task<Result<dialect::ResultRows>> Session::ask(std::string sql, Deadline deadlin
 }
 
 Task<Result<void>> Session::change(std::string sql, Deadline deadline) {
+    const auto asked = common_.now();
     if (!common_.may_act()) {
         co_return fail(
             Errc::not_leader, fmt::format("{}: this node may not act any more", id_.text())
         );
     }
+    trace_act(connection_, id_, asked, sql);
     Result<dialect::ResultRows> done = co_await ask(std::move(sql), deadline);
     if (!done) {
         co_return done.error();
@@ -270,11 +287,13 @@ Task<Result<Background>> Session::change_in_background(std::string sql, Deadline
     if (!ours) {
         co_return fail(Errc::unreachable, fmt::format("{}: the session is lost", id_.text()));
     }
+    const auto asked = common_.now();
     if (!common_.may_act()) {
         co_return fail(
             Errc::not_leader, fmt::format("{}: this node may not act any more", id_.text())
         );
     }
+    trace_act(*second_, id_, asked, sql);
     auto statement = std::make_shared<BackgroundStatement>(common_, second_);
     last_ = statement;
     statement->sent = common_.now();

@@ -26,6 +26,7 @@ using election::Instant;
 // Fenced writes answered while the lease thread was busy; only the newest of each kind matters.
 constexpr std::size_t fenced_results_limit = 64;
 constexpr std::size_t text_column_limit = 255;
+constexpr Duration stand_back_limit = 2s;
 
 /// Fits an ascii column: other bytes become '?'.
 std::string ascii(std::string_view text, std::size_t limit = text_column_limit) {
@@ -167,6 +168,10 @@ ports::LeaseStatus LeaseRunner::status() const {
     if (acting && view_.valid_until > now) {
         status.left = std::chrono::duration_cast<Duration>(view_.valid_until - now);
     }
+    if (status.role == ports::Role::challenger && !status.holder_token.empty() && takeover_due_ &&
+        *takeover_due_ > now) {
+        status.holder_left = std::chrono::duration_cast<Duration>(*takeover_due_ - now);
+    }
     status.since_backend_ok = std::chrono::duration_cast<Duration>(now - backend_ok_at_);
     return status;
 }
@@ -175,6 +180,14 @@ void LeaseRunner::look_now() {
     {
         const std::lock_guard lock(mutex_);
         mail_.look = true;
+    }
+    mail_came_.notify_all();
+}
+
+void LeaseRunner::stand_back(Duration length) {
+    {
+        const std::lock_guard lock(mutex_);
+        mail_.stand_back = boot_now() + std::clamp<Duration>(length, 0s, stand_back_limit);
     }
     mail_came_.notify_all();
 }
@@ -277,6 +290,9 @@ void LeaseRunner::take_mail() {
     for (const auto& result : mail.fenced) {
         machine_->on_fenced_write(result.fence, result.matched, now);
     }
+    if (mail.stand_back) {
+        machine_->stand_back(*mail.stand_back);
+    }
     if (mail.look) {
         machine_->look_soon(now);
     }
@@ -299,8 +315,8 @@ void LeaseRunner::take_mail() {
 void LeaseRunner::wait_until(Instant until) {
     std::unique_lock lock(mutex_);
     mail_came_.wait_until(lock, deadline_at(until), [this] {
-        return finished_ || mail_.look || mail_.steps_stopped || mail_.release.has_value() ||
-               !mail_.fenced.empty();
+        return finished_ || mail_.look || mail_.stand_back || mail_.steps_stopped ||
+               mail_.release.has_value() || !mail_.fenced.empty();
     });
 }
 
@@ -446,13 +462,34 @@ void LeaseRunner::succeeded() {
     backend_ok_at_ = boot_now();
 }
 
+/// For tests/fault: from when and until when this process takes itself for the holder. What is
+/// longer than before is told before other threads can know it, what is shorter afterwards; so no
+/// moment is missing, wherever the process is killed or stopped.
+void LeaseRunner::trace(const election::LeaseView& view) {
+    log::debug(
+        "trace: lease holder={} epoch={} from={} until={}",
+        node_.token,
+        view.epoch,
+        boot_now().time_since_epoch().count(),
+        view.valid_until.time_since_epoch().count()
+    );
+    traced_epoch_ = view.epoch;
+    traced_until_ = view.valid_until;
+}
+
 void LeaseRunner::publish() {
     const auto view = machine_->view();
     const auto events = machine_->take_events();
+    const bool other_epoch = view.epoch != traced_epoch_;
+    const bool shorter = view.valid_until < traced_until_;
+    if (!shorter && (other_epoch || view.valid_until > traced_until_)) {
+        trace(view);
+    }
     {
         const std::lock_guard lock(mutex_);
         view_ = view;
         role_ = machine_->role();
+        takeover_due_ = machine_->takeover_due();
         const auto& row = machine_->last_row();
         if (role_ == election::Role::holder) {
             told_.epoch = machine_->epoch();
@@ -466,6 +503,9 @@ void LeaseRunner::publish() {
             view.valid_until.time_since_epoch().count(), std::memory_order_release
         );
         wall_offset_ns_.store(view.wall_ahead.count(), std::memory_order_release);
+    }
+    if (shorter) {
+        trace(view);
     }
     state_changed_.notify_all();
     epoch_file_->keep(machine_->epoch_high());

@@ -3,6 +3,7 @@
 
 #include "baton/base/log.hpp"
 #include "baton/base/text.hpp"
+#include "baton/store/boot_clock.hpp"
 
 #include <fmt/format.h>
 
@@ -240,6 +241,18 @@ Result<bool> Writer::attempt(
     }
     packet += "; COMMIT";
     const auto reply = database.query(packet, deadline);
+    // For tests/fault.
+    log::debug(
+        "trace: write holder={} epoch={} seq={} sent={} answered={} result={}",
+        write.holder,
+        write.epoch,
+        write.seq_last,
+        fence.sent_at.time_since_epoch().count(),
+        boot_now().time_since_epoch().count(),
+        reply.error                                           ? "unknown"
+        : reply.sets.size() > 1 && reply.sets[1].affected > 0 ? "written"
+                                                              : "fenced"
+    );
     if (reply.error) {
         return *reply.error;
     }

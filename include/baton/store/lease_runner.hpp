@@ -67,6 +67,7 @@ public:
     /// Stays in the race, behind the other nodes.
     void release() override;
     void look_now() override;
+    void stand_back(Duration length) override;
 
     // FenceSource
     [[nodiscard]] std::optional<election::Fence> fence() const override;
@@ -88,6 +89,7 @@ private:
 
     struct Mailbox {
         bool look = false;
+        std::optional<election::Instant> stand_back;
         bool steps_stopped = false;
         std::optional<election::AfterRelease> release;
         std::vector<FencedResult> fenced;
@@ -104,6 +106,7 @@ private:
     void failed(const Error& error);
     void succeeded();
     void publish();
+    void trace(const election::LeaseView& view);
     void tell(const election::Event& event);
     void request_release(election::AfterRelease then);
     bool wait_released(Duration limit);
@@ -119,6 +122,8 @@ private:
     std::map<std::string, std::string> last_failures_;  // by address, since it last worked
     bool acting_ = false;                               // as told to on_role
     std::uint64_t acting_epoch_ = 0;
+    std::uint64_t traced_epoch_ = 0;
+    election::Instant traced_until_;
     bool dead_released_ = false;
 
     // Across threads. The two atomics answer may_act() without a lock; `halted_` is set by
@@ -134,6 +139,7 @@ private:
     Mailbox mail_;
     election::LeaseView view_;
     election::Role role_ = election::Role::challenger;
+    std::optional<election::Instant> takeover_due_;
     ports::LeaseStatus told_;  // without what depends on the moment
     election::Instant backend_ok_at_;
     bool finished_ = false;
