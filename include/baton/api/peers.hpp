@@ -22,6 +22,7 @@ public:
         std::vector<ports::NodeRow> nodes, InstanceId server, Deadline deadline
     ) override;
     Task<void> look(std::vector<ports::NodeRow> nodes, Deadline deadline) override;
+    Task<void> stand_back(std::vector<ports::NodeRow> nodes, Deadline deadline) override;
     /// True when one of the nodes says that it holds a valid lease.
     Task<bool> anyone_leads(std::vector<ports::NodeRow> nodes, Deadline deadline);
 

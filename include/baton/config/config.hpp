@@ -21,6 +21,7 @@ struct Config {
         std::string advertise;  // "" = http://<name>:<port of http.listen>
         std::string data_dir;
         std::int64_t priority = 0;
+        Duration self_check{};
     } node;
 
     struct Http {
@@ -48,6 +49,7 @@ struct Config {
 
     struct Topology {
         std::string user, password, tls, tls_ca, tls_cert, tls_key;
+        std::string replication_user, replication_password;
         std::vector<std::string> seeds;
         std::int64_t default_port = 0;
     } topology;
@@ -78,8 +80,16 @@ struct Config {
         bool kill_writers_of_deposed = true;
         Duration hook_limit{};
         std::vector<std::string> on_failure_detection, pre_failover, post_primary_failover,
-            post_intermediate_failover, post_failover, post_unsuccessful_failover;
+            post_intermediate_failover, post_failover, post_unsuccessful_failover,
+            pre_graceful_takeover, post_graceful_takeover, fence, reclone;
+        Duration switchover_lag_limit{}, switchover_grace{}, switchover_outage_limit{},
+            clone_limit{};
+        bool switchover_end_sessions = false, fence_required = false, rejoin_clean = true;
     } recovery;
+
+    struct Advice {
+        std::vector<std::string> ignore;
+    } advice;
 
     std::string file;                       // where it was read from
     std::vector<std::string> secret_files;  // read while loading, for messages only
@@ -102,6 +112,8 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
 /// Hash over everything that should be equal on all nodes (not node.*, http.*, log.*). 16 hex
 /// digits. No secrets in it.
 std::string fingerprint(const Config& config);
+/// Of what is in force after `fresh` was read without a restart.
+std::string fingerprint(const Config& running, const Config& fresh);
 
 /// "1500ms", "2s", "5m", "1h", "1d", "1.5s". Errors: invalid_argument.
 Result<Duration> parse_duration(std::string_view text);

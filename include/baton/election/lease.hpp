@@ -94,6 +94,9 @@ public:
     void on_fenced_write(const Fence& fence, bool matched, const Clocks& now);
     /// A peer hints that it has just released. No safety depends on it.
     void look_soon(const Clocks& now);
+    /// A peer hands over to another node: does not take a lease that is given back before `until`.
+    /// Only ever delays.
+    void stand_back(Instant until);
     /// Stops acting at once. The lease itself is given back after steps_stopped().
     void request_release(AfterRelease then, const Clocks& now);
     /// No step of this process runs any more, and none will.
@@ -113,6 +116,9 @@ public:
 
     /// Highest epoch seen or tried.
     [[nodiscard]] std::uint64_t epoch_high() const;
+
+    /// When the lease that is observed could be taken, if it stands still until then.
+    [[nodiscard]] std::optional<Instant> takeover_due() const { return grab_due(); }
 
     /// What the last LOOK showed. A holder does not look.
     [[nodiscard]] const std::optional<LeaseRow>& last_row() const { return last_row_; }
@@ -231,6 +237,7 @@ private:
     Instant next_beat_;
     Instant next_look_;
     std::optional<Observation> observation_;
+    Instant stand_back_until_;
     std::optional<Seen> seen_unreleased_;  // on this connection and server
     std::optional<LeaseRow> last_row_;
     std::uint64_t jitter_state_ = 0;

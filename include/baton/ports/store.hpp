@@ -47,6 +47,7 @@ struct LeaseStatus {
     std::string token;            // of this process
     std::string holder_token;     // last holder seen in the row, "" if none or released
     Duration left{};              // until the own lease ends; zero if none
+    Duration holder_left{};       // challenger: until the holder's lease, as last seen, has ended
     bool backend_ok = false;      // the lease connection works
     std::string backend_error;    // sentence, when it does not
     std::string backend_address;  // the one in use
@@ -65,6 +66,10 @@ public:
     virtual void release() = 0;
     /// Look at the lease row now (hint from a peer). Any thread.
     virtual void look_now() = 0;
+    /// For so long (2 s at most) a lease that is given back is left to the other nodes. A hint from
+    /// a holder that hands over to a certain one of them; a lease that runs out is not concerned.
+    /// Any thread.
+    virtual void stand_back(Duration length) = 0;
 };
 
 struct NodeRow {
@@ -73,6 +78,7 @@ struct NodeRow {
     bool alive = false;     // its heartbeat moved within the last seconds, as this node judges it
     Duration since_beat{};  // since this node saw it move
     WallMs started_ms = 0;
+    std::vector<std::string> warnings;  // what the node finds wrong with itself
 };
 
 class Store {
@@ -96,6 +102,15 @@ public:
     ) = 0;
 
     virtual Task<Result<std::vector<NodeRow>>> nodes(Deadline deadline) = 0;
+
+    /// What the other nodes are to be told of this one: its present configuration and what it finds
+    /// wrong with itself. Not fenced, standbys report too; repeat it when it changes.
+    virtual Task<Result<void>> report(
+        std::string token,
+        std::string config_fingerprint,
+        std::vector<std::string> warnings,
+        Deadline deadline
+    ) = 0;
 
     /// Changes whenever the backend appears to be another or older database than before (restored,
     /// failed over with loss): the reader must reload everything from cursor 0.

@@ -63,6 +63,10 @@ Result<ports::Changes> read_changes(
     Deadline deadline
 );
 
+/// The form in which warnings are kept: one a line, ASCII, not longer than the column. Those that
+/// do not fit are left out.
+std::string report_text(const std::vector<std::string>& warnings);
+
 /// Judges the other nodes by their heartbeats and this process's own clock.
 class NodeWatch {
 public:

@@ -57,6 +57,13 @@ struct NodeColumns {
     std::int64_t started_ms = 0;
 };
 
+/// What a node tells of itself beyond its row; made when there is something to tell.
+std::string report(
+    std::string_view token, std::string_view config_fingerprint, std::string_view warnings
+);
+/// Rows: token, config_fingerprint, warnings.
+std::string select_reports();
+std::string delete_reports(const std::vector<std::string>& tokens);
 /// Also tells the others which server this node uses.
 std::string beat(std::string_view token, std::string_view backend_address);
 std::string register_node(const NodeColumns& node);

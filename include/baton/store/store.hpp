@@ -45,6 +45,12 @@ public:
     Task<Result<void>> expire(std::string kind, std::vector<std::string> keys, Deadline deadline)
         override;
     Task<Result<std::vector<ports::NodeRow>>> nodes(Deadline deadline) override;
+    Task<Result<void>> report(
+        std::string token,
+        std::string config_fingerprint,
+        std::vector<std::string> warnings,
+        Deadline deadline
+    ) override;
     [[nodiscard]] std::uint64_t history_id() const override;
 
     [[nodiscard]] StoreCounters counters() const;
