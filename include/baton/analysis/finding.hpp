@@ -66,6 +66,8 @@ enum class Code {
     primary_lock_pile_up,        // NoProblem: sessions pile up behind a lock
 };
 
+inline constexpr Code last_code = Code::primary_lock_pile_up;
+
 enum class Structure {
     no_logging_replicas,  // NoLoggingReplicasStructureWarning ...
     no_failover_support,

@@ -167,6 +167,9 @@ struct Strain {
     Waiters acknowledgement;  // for a semi-synchronous replica
     Waiters metadata_lock;
     Waiters global_lock;  // global read lock, backup lock
+    /// A statement for its state that has hung, and is left out for a while; since when. "" = none.
+    std::string unanswered;
+    TimePoint unanswered_since{};
     friend bool operator==(const Strain&, const Strain&) = default;
 };
 
