@@ -3,6 +3,7 @@
 // Baton's own API, for the page and the command line.
 
 #include "event_stream.hpp"
+#include "json_advice.hpp"
 #include "json_v1.hpp"
 #include "lookup.hpp"
 #include "paging.hpp"
@@ -51,6 +52,16 @@ http::Response explain(const Call& call) {
     }
     JsonWriter json;
     v1::write_explanation(json, **found, call.moment());
+    return plain(json);
+}
+
+http::Response advice(const Call& call) {
+    const auto found = find_cluster(call, call.parameter(0));
+    if (!found) {
+        return unknown(found.error());
+    }
+    JsonWriter json;
+    v1::write_advices(json, **found, call.moment());
     return plain(json);
 }
 
@@ -133,6 +144,12 @@ constexpr std::array rows{
         here,
         explain,
         "Would it fail over now, to whom, why, why not"},
+    Route{
+        "/api/v1/clusters/{cluster}/advice",
+        read,
+        here,
+        advice,
+        "Settings that slow detection down or endanger a failover, with what mends them"},
     Route{"/api/v1/recoveries", read, here, recoveries, "Recoveries, newest first"},
     Route{
         "/api/v1/recoveries/{id}",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_v1.hpp"
 
+#include "json_advice.hpp"
+
 #include "instance_facts.hpp"
 
 #include "baton/base/text.hpp"
@@ -635,6 +637,8 @@ void write_probe(JsonWriter& json, const topology::Observation& seen, const std:
 
 void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Moment& moment) {
     json.begin_object();
+    json.key("settings");
+    write_advices(json, cluster, moment);
     write_self(json, status, *moment.view);
     auto rows = moment.view->nodes;
     const bool has_self = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {

@@ -20,6 +20,7 @@ control::Settings settings_from(const config::Config& config) {
         static_cast<unsigned>(config.detection.timeouts);
     settings.analysis.lagging_seconds =
         std::chrono::duration_cast<std::chrono::seconds>(config.detection.lagging).count();
+    settings.advice.ignore = config.advice.ignore;
     settings.shadow = config.detection.mode == "shadow";
 
     const auto& from = config.recovery;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.hpp"
 
+#include "baton/analysis/advice.hpp"
 #include "baton/base/ids.hpp"
 #include "baton/base/text.hpp"
 
@@ -83,6 +84,16 @@ Result<void> backend_url(const std::string& text) {
             "sqlite:/absolute/path",
             text
         )
+    );
+}
+
+Result<void> advice_code(const std::string& text) {
+    if (text == "*" || analysis::is_advice_code(text)) {
+        return {};
+    }
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("'{}' is no code of an advice; docs/operations.md lists them", text)
     );
 }
 
@@ -726,6 +737,15 @@ std::vector<Option> recovery_options() {
             "Clusters in which replicas of a dead intermediate source are moved automatically. "
             "Empty: none.",
             regex,
+            true
+        ),
+        list_option(
+            "advice.ignore",
+            BATON_LIST(advice.ignore),
+            "codes of advice, as docs/operations.md lists them",
+            "Advice about settings that is not wanted. The tag advice.ignore of a server does the "
+            "same for it alone.",
+            advice_code,
             true
         ),
         list_option(

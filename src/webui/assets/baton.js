@@ -129,6 +129,14 @@ function findingCard(f) {
     (f.structure || []).length ? list(f.structure) : null);
 }
 
+function adviceCard(advices) {
+  return h('div', { class: 'card' }, advices.map(a => h('details', {},
+    h('summary', {}, pill(a.severity, a.severity === 'notice' ? 'info' : a.severity), ' ', h('b', {}, a.server), ' ', a.sentence),
+    a.statements.map(s => h('div', { class: 'mono' }, s + ';')),
+    a.config ? a.config.split('\n').map(l => h('div', { class: 'mono quiet' }, '[mysqld] ' + l)) : null,
+    h('div', { class: 'quiet' }, a.code))));
+}
+
 async function cluster(name) {
   const c = await get('/api/v1/clusters/' + encodeURIComponent(name));
   const e = await get('/api/v1/clusters/' + encodeURIComponent(name) + '/explain');
@@ -143,7 +151,7 @@ async function cluster(name) {
         running ? [h('div', { class: 'card verdict critical' }, h('div', { class: 'row' }, pill('recovery ' + running.number + ' is running', 'critical pulse'), link('/web/recovery/' + encodeURIComponent(running.id), 'steps')), h('p', {}, running.summary)), h('p', {})] : null,
         c.findings.map(f => [findingCard(f), h('p', {})]),
         tree(c.members, wanted)),
-      h('div', {}, explainCard(e), c.recoveries.length ? [h('h2', {}, 'Recoveries'), recoveryTable(c.recoveries.slice(0, 8), true)] : null))];
+      h('div', {}, explainCard(e), (e.settings || []).length ? [h('h2', {}, 'Settings'), adviceCard(e.settings)] : null, c.recoveries.length ? [h('h2', {}, 'Recoveries'), recoveryTable(c.recoveries.slice(0, 8), true)] : null))];
 }
 
 // ---- recoveries, audit, nodes
