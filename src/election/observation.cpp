@@ -13,6 +13,10 @@ namespace baton::election {
 
 using std::chrono::milliseconds;
 
+void LeaseMachine::stand_back(Instant until) {
+    stand_back_until_ = until;
+}
+
 void LeaseMachine::void_observation() {
     observation_.reset();
 }
@@ -97,7 +101,9 @@ std::optional<Instant> LeaseMachine::grab_due() const {
         return std::nullopt;
     }
     if (is_fresh_release()) {
-        return observation_->since + (options_.priority < 0 ? observation_->delay : Span{0});
+        const auto due =
+            observation_->since + (options_.priority < 0 ? observation_->delay : Span{0});
+        return std::max(due, stand_back_until_);
     }
     return observation_->since +
            challenger_span(policy_, milliseconds{observation_->row.duration_ms}) +

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +66,32 @@ std::vector<std::string> merged(const std::map<std::string, std::string>& extra)
     return all;
 }
 
+/// In the child of fork(): only what is safe there. Never returns.
+[[noreturn]] void become(
+    const std::array<char*, 4>& argv, char* const* envp, int output, pid_t parent
+) {
+    // With the daemon dies the program: whoever takes the recovery over runs it again, and two of
+    // them at once would be worse than half of one.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) {
+        ::_exit(127);
+    }
+    ::setpgid(0, 0);
+    const int nothing = ::open("/dev/null", O_RDONLY);
+    if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
+        ::dup2(output, STDERR_FILENO) < 0) {
+        ::_exit(127);
+    }
+    // No descriptor of the daemon (connections with passwords' sessions) may live on in a hook.
+    ::close_range(3, ~0U, 0);
+    ::signal(SIGPIPE, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execve(argv[0], argv.data(), envp);
+    ::_exit(127);
+}
+
 Result<pid_t> start(
     const std::string& command, const std::map<std::string, std::string>& environment, int output
 ) {
@@ -79,37 +105,16 @@ Result<pid_t> start(
     std::string shell = "/bin/sh";
     std::string option = "-c";
     std::string text = command;
-    std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
-
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    // No descriptor of the daemon (connections with passwords' sessions) may live on in a hook.
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-    sigset_t none;
-    sigemptyset(&none);
-    sigset_t defaults;
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(
-        &attributes,
-        static_cast<short>(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
-    );
-    pid_t pid = 0;
-    const int failure =
-        posix_spawn(&pid, shell.c_str(), &actions, &attributes, argv.data(), envp.data());
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    if (failure != 0) {
-        return system_failure(fmt::format("cannot start '{}' by {}", command, shell), failure);
+    const std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
+    const pid_t parent = ::getpid();
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        return system_failure(fmt::format("cannot start '{}' by {}", command, shell), errno);
     }
+    if (pid == 0) {
+        become(argv, envp.data(), output, parent);
+    }
+    ::setpgid(pid, pid);  // by both, as either may come first
     return pid;
 }
 
@@ -132,7 +137,8 @@ bool drain(int fd, std::string& output) {
 Result<ports::HookResult> run_blocking(
     const std::string& command,
     const std::map<std::string, std::string>& environment,
-    Deadline deadline
+    Deadline deadline,
+    const std::atomic<bool>* stopped
 ) {
     const auto begun = std::chrono::steady_clock::now();
     std::array<int, 2> ends{};
@@ -167,7 +173,8 @@ Result<ports::HookResult> run_blocking(
         if (ended < 0 && errno != EINTR) {
             return system_failure("cannot wait for a hook", errno);
         }
-        if (!result.timed_out && std::chrono::steady_clock::now() >= deadline) {
+        const bool late = std::chrono::steady_clock::now() >= deadline;
+        if (!result.timed_out && (late || (stopped != nullptr && *stopped))) {
             result.timed_out = true;
             ::kill(-*pid, SIGKILL);
         }
@@ -191,11 +198,19 @@ Runner::~Runner() {
 Task<Result<ports::HookResult>> Runner::run(
     std::string command, std::map<std::string, std::string> environment, Deadline deadline
 ) {
-    auto job = [command = std::move(command), environment = std::move(environment), deadline] {
-        return std::make_optional(run_blocking(command, environment, deadline));
-    };
-    auto result = co_await run_on(impl_->pool, std::move(job));
+    const auto stopped = std::make_shared<std::atomic<bool>>(false);
+    auto job =
+        [command = std::move(command), environment = std::move(environment), deadline, stopped] {
+            return std::make_optional(run_blocking(command, environment, deadline, stopped.get()));
+        };
+    auto stop = [stopped] { *stopped = true; };
+    auto result = co_await run_on(impl_->pool, std::move(job), std::move(stop));
     co_return std::move(*result);
+}
+
+Task<std::string> Runner::missing(std::string command) {
+    auto job = [command = std::move(command)] { return why_missing(command); };
+    co_return co_await run_on(impl_->pool, std::move(job));
 }
 
 }  // namespace baton::hooks

@@ -2,6 +2,7 @@
 #include "baton/store/reader.hpp"
 
 #include "baton/base/log.hpp"
+#include "baton/base/text.hpp"
 #include "baton/store/statements.hpp"
 
 #include <algorithm>
@@ -17,6 +18,8 @@ constexpr Duration alive_within = 5s;
 constexpr std::size_t row_limit_least = 16;
 constexpr std::size_t row_limit_most = 4000;
 constexpr unsigned no_such_table = 1146;
+constexpr std::size_t report_limit = 4000;  // the column's
+constexpr std::size_t warning_limit = 600;
 
 enum Column : std::size_t { kind, key, part, parts, epoch, seq, deleted, data, columns };
 
@@ -214,12 +217,31 @@ Result<ports::Changes> read_changes(
 
 // ---------------------------------------------------------------------------------------- nodes
 
+std::string report_text(const std::vector<std::string>& warnings) {
+    std::string out;
+    for (const auto& warning : warnings) {
+        auto line = warning.substr(0, warning_limit);
+        std::replace_if(
+            line.begin(), line.end(), [](char c) { return c < ' ' || c > '~'; }, '?'
+        );
+        if (out.size() + line.size() + 1 > report_limit) {
+            break;
+        }
+        out += (out.empty() ? "" : "\n") + line;
+    }
+    return out;
+}
+
 Result<std::vector<ports::NodeRow>> NodeWatch::read(
     Database& database, TimePoint now, Deadline deadline
 ) {
-    const auto reply = database.query(sql::select_nodes(), deadline);
+    const auto reply = database.query(sql::select_nodes() + "; " + sql::select_reports(), deadline);
     if (reply.error) {
         return *reply.error;
+    }
+    std::map<std::string, const Row*> reports;
+    for (const auto& row : reply.sets.at(1).rows) {
+        reports[text_of(row.at(0))] = &row;
     }
     std::map<std::string, Seen> seen;
     std::vector<ports::NodeRow> out;
@@ -243,6 +265,13 @@ Result<std::vector<ports::NodeRow>> NodeWatch::read(
             const bool moved = before->second.beat != beat;
             mine.moving = moved || before->second.moving;
             mine.moved = moved ? now : before->second.moved;
+        }
+        if (const auto report = reports.find(node.token); report != reports.end()) {
+            node.config_fingerprint = text_of(report->second->at(1));
+            const auto& warnings = text_of(report->second->at(2));
+            if (!warnings.empty()) {
+                node.warnings = split(warnings, '\n');
+            }
         }
         node.since_beat = now - mine.moved;
         node.alive = mine.moving && node.since_beat < alive_within;

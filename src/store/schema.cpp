@@ -16,7 +16,8 @@ namespace baton::store {
 
 namespace {
 
-constexpr std::array tables{"baton_meta", "baton_document", "baton_lease", "baton_node"};
+constexpr std::array tables{
+    "baton_meta", "baton_document", "baton_lease", "baton_report", "baton_node"};
 
 Result<bool> has_all_tables(Database& database, Deadline deadline) {
     const auto reply = database.query(sql::list_tables(database.dialect()), deadline);

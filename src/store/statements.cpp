@@ -99,6 +99,15 @@ std::vector<std::string> create_tables(Dialect dialect, std::string_view engine)
         tail
     ));
     out.push_back(fmt::format(
+        "CREATE TABLE IF NOT EXISTS baton_report ("
+        "token VARCHAR(64){0} NOT NULL, "
+        "config_fingerprint VARCHAR(64){0} NOT NULL, "
+        "warnings VARCHAR(4000){0} NOT NULL, "
+        "PRIMARY KEY (token)){1}",
+        ascii,
+        tail
+    ));
+    out.push_back(fmt::format(
         "CREATE TABLE IF NOT EXISTS baton_node ("
         "token VARCHAR(64){0} NOT NULL, "
         "name VARCHAR(255){0} NOT NULL, "
@@ -222,6 +231,28 @@ std::string release_of_the_dead(const election::LeaseRow& row) {
 }
 
 // ------------------------------------------------------------------------------------------- nodes
+
+std::string report(
+    std::string_view token, std::string_view config_fingerprint, std::string_view warnings
+) {
+    return fmt::format(
+        "REPLACE INTO baton_report (token, config_fingerprint, warnings) VALUES ({},{},{})",
+        literal(token),
+        literal(config_fingerprint),
+        literal(warnings)
+    );
+}
+
+std::string select_reports() {
+    return "SELECT token, config_fingerprint, warnings FROM baton_report";
+}
+
+std::string delete_reports(const std::vector<std::string>& tokens) {
+    return fmt::format(
+        "DELETE FROM baton_report WHERE token IN {}",
+        in_list(std::vector<std::string_view>(tokens.begin(), tokens.end()))
+    );
+}
 
 std::string beat(std::string_view token, std::string_view backend_address) {
     return fmt::format(

@@ -172,6 +172,26 @@ public:
         );
     }
 
+    Result<void> report(
+        const std::string& token,
+        const std::string& config_fingerprint,
+        const std::vector<std::string>& warnings,
+        Deadline deadline
+    ) {
+        const auto text = report_text(warnings);
+        return connected<void>(
+            [&, this](Deadline end) -> Result<void> {
+                const auto reply =
+                    database_.query(sql::report(token, config_fingerprint, text), end);
+                if (reply.error) {
+                    return *reply.error;
+                }
+                return {};
+            },
+            deadline
+        );
+    }
+
     [[nodiscard]] std::uint64_t history_id() const { return watch_.id(); }
 
     [[nodiscard]] StoreCounters counters() const {
@@ -333,7 +353,9 @@ private:
         const auto silent = nodes_.silent_for(options_.forget_nodes_after, now);
         if (rows && !silent.empty() && lease_.fence()) {
             // Not fenced: a living node whose row is gone registers again.
-            const auto reply = database_.query(sql::delete_nodes(silent), deadline);
+            const auto reply = database_.query(
+                sql::delete_nodes(silent) + "; " + sql::delete_reports(silent), deadline
+            );
             if (reply.error) {
                 return *reply.error;
             }
@@ -408,6 +430,23 @@ Task<Result<std::vector<ports::NodeRow>>> BackendStore::nodes(Deadline deadline)
         return worker->nodes(end);
     };
     co_return co_await worker->submit<std::vector<ports::NodeRow>>(std::move(work), deadline);
+}
+
+Task<Result<void>> BackendStore::report(
+    std::string token,
+    std::string config_fingerprint,
+    std::vector<std::string> warnings,
+    Deadline deadline
+) {
+    Worker* const worker = worker_.get();
+    std::function<Result<void>(Deadline)> work = [worker,
+                                                  token = std::move(token),
+                                                  config_fingerprint =
+                                                      std::move(config_fingerprint),
+                                                  warnings = std::move(warnings)](Deadline end) {
+        return worker->report(token, config_fingerprint, warnings, end);
+    };
+    co_return co_await worker->submit<void>(std::move(work), deadline);
 }
 
 std::uint64_t BackendStore::history_id() const {
