@@ -44,12 +44,17 @@ http::Response look(const Call& call) {
     return ok("looking");
 }
 
+http::Response stand_back(const Call& call) {
+    call.commands->stand_back();
+    return ok("standing back");
+}
+
 http::Response lb_check(const Call& /*call*/) {
     return plain(text_json("OK"));
 }
 
 struct NodeHealth {
-    std::string name, token, version, first_active, last_active, backend;
+    std::string name, token, version, first_active, last_active, backend, extra;
 };
 
 void write_node(JsonWriter& json, const NodeHealth& node) {
@@ -59,11 +64,27 @@ void write_node(JsonWriter& json, const NodeHealth& node) {
     json.member("AppVersion", node.version);
     json.member("FirstSeenActive", node.first_active);
     json.member("LastSeenActive", node.last_active);
-    json.member("ExtraInfo", "");
+    json.member("ExtraInfo", node.extra);
     json.member("Command", "");
     json.member("DBBackend", node.backend);
     json.member("LastReported", no_time);
     json.end_object();
+}
+
+/// What orchestrator has no member for.
+std::string extra_info(const ports::NodeRow& row, const control::NodeStatus& status) {
+    const bool self = row.token == status.token;
+    const bool active = self ? status.lease.may_act : row.token == status.active_token;
+    std::string text = active ? fmt::format("active, epoch {}", status.lease.epoch) : "standby";
+    const auto left = self ? status.lease.left : status.lease.holder_left;
+    if (active && left > Duration{}) {
+        text += fmt::format(", lease left {} ms", to_ms(left));
+    }
+    text += fmt::format(", configuration {}", row.config_fingerprint);
+    for (const auto& warning : row.warnings) {
+        text += "; warning: " + warning;
+    }
+    return text;
 }
 
 std::string health_json(const Call& call, const control::NodeStatus& status) {
@@ -101,6 +122,7 @@ std::string health_json(const Call& call, const control::NodeStatus& status) {
         node.first_active = wall_text(row.started_ms);
         node.last_active = wall_text(call.wall_ms - to_ms(row.since_beat));
         node.backend = row.backend_address;
+        node.extra = extra_info(row, status);
         write_node(json, node);
     }
     json.end_array();
@@ -183,6 +205,13 @@ constexpr std::array rows{
         Runs::anywhere,
         look,
         "A node that gave the lease back tells the others, which look at it at once"},
+    Route{
+        "/api/v1/stand-back",
+        Access::open,
+        Runs::anywhere,
+        stand_back,
+        "A node that hands over to a certain one tells the others, which leave it the lease for a "
+        "second"},
     Route{"/api/_ping", Access::open, Runs::anywhere, lb_check, "As lb-check"},
     Route{
         "/api/health",

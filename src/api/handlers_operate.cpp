@@ -142,7 +142,7 @@ Task<http::Response> resolve(std::shared_ptr<const Call> call) {
 Task<http::Response> handed_over(std::shared_ptr<const Call> call, std::string to) {
     const auto status = call->commands->status();
     if (!to.empty() && to == status.name) {
-        co_return ok(fmt::format("{} is the active node", to), text_json(to));
+        co_return ok(fmt::format("{} is the active node already", to), text_json(to));
     }
     // Without a name, a repetition would move it a second time.
     constexpr WallMs lately_ms = 5'000;
@@ -157,7 +157,7 @@ Task<http::Response> handed_over(std::shared_ptr<const Call> call, std::string t
     }
     co_return ok(
         to.empty() ? fmt::format("{} gave the lease back", status.name)
-                   : fmt::format("{} gave the lease back, for {} to take it", status.name, to),
+                   : fmt::format("{} gave the lease back, and {} took it", status.name, to),
         text_json(to)
     );
 }

@@ -502,7 +502,54 @@ void write_self(JsonWriter& json, const control::NodeStatus& status, const contr
     json.member("brake", view.brake);
     json.member("shadow", view.shadow);
     json.member("config_fingerprint", status.config_fingerprint);
+    json.member("warnings", status.warnings);
     json.end_object();
+}
+
+/// The one that the others are compared with: the active one, else this one.
+const ports::NodeRow* measure_of(
+    const std::vector<ports::NodeRow>& rows, const control::NodeStatus& status
+) {
+    const auto& token = status.active_token.empty() ? status.token : status.active_token;
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.token == token; });
+    return found == rows.end() ? nullptr : &*found;
+}
+
+/// What is wrong with the living nodes, as sentences.
+std::vector<std::string> warnings_of(
+    const std::vector<ports::NodeRow>& rows, const control::NodeStatus& status
+) {
+    std::vector<std::string> all;
+    const auto* measure = measure_of(rows, status);
+    for (const auto& row : rows) {
+        const bool self = row.token == status.token;
+        if (!row.alive && !self) {
+            continue;
+        }
+        if (measure != nullptr && row.config_fingerprint != measure->config_fingerprint) {
+            all.push_back(fmt::format(
+                "node {} has another configuration ({}) than node {} ({})",
+                row.name,
+                row.config_fingerprint,
+                measure->name,
+                measure->config_fingerprint
+            ));
+        }
+        if (measure != nullptr && row.version != measure->version) {
+            all.push_back(fmt::format(
+                "node {} runs version {}, node {} version {}",
+                row.name,
+                row.version,
+                measure->name,
+                measure->version
+            ));
+        }
+        for (const auto& warning : self ? status.warnings : row.warnings) {
+            all.push_back(fmt::format("node {}: {}", row.name, warning));
+        }
+    }
+    return all;
 }
 
 void write_node(JsonWriter& json, const ports::NodeRow& row, const control::NodeStatus& status) {
@@ -518,11 +565,15 @@ void write_node(JsonWriter& json, const ports::NodeRow& row, const control::Node
     json.member("active", active);
     json.member("alive", row.alive || self);
     json.member("epoch", active ? std::optional<std::uint64_t>(status.lease.epoch) : std::nullopt);
+    // Another node's: until it could be taken, as seen from here.
+    const auto left = self ? status.lease.left : active ? status.lease.holder_left : Duration{};
     json.member(
-        "lease_left_ms", self ? std::optional<std::int64_t>(to_ms(status.lease.left)) : std::nullopt
+        "lease_left_ms",
+        self || left > Duration{} ? std::optional<std::int64_t>(to_ms(left)) : std::nullopt
     );
     json.member("backend_address", row.backend_address);
     json.member("config_fingerprint", row.config_fingerprint);
+    json.member("warnings", self ? status.warnings : row.warnings);
     json.member("last_heard_ms", self ? std::int64_t{0} : to_ms(row.since_beat));
     json.member("started_ms", row.started_ms);
     json.end_object();
@@ -586,6 +637,8 @@ void write_explanation(JsonWriter& json, const Cluster& cluster, const Moment& m
     } else {
         write_forecast(json, forecast->second);
     }
+    json.key("settings");
+    write_advices(json, cluster, moment);
     json.end_object();
 }
 
@@ -637,8 +690,6 @@ void write_probe(JsonWriter& json, const topology::Observation& seen, const std:
 
 void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Moment& moment) {
     json.begin_object();
-    json.key("settings");
-    write_advices(json, cluster, moment);
     write_self(json, status, *moment.view);
     auto rows = moment.view->nodes;
     const bool has_self = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
@@ -655,6 +706,11 @@ void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Mome
         self.started_ms = status.started_ms;
         rows.push_back(std::move(self));
     }
+    for (auto& row : rows) {
+        if (row.token == status.token) {
+            row.config_fingerprint = status.config_fingerprint;  // it may have been reloaded
+        }
+    }
     std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
         return std::tie(a.name, a.token) < std::tie(b.name, b.token);
     });
@@ -663,6 +719,7 @@ void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Mome
         write_node(json, row, status);
     }
     json.end_array();
+    json.member("warnings", warnings_of(rows, status));
     json.end_object();
 }
 

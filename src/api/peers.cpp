@@ -106,6 +106,11 @@ Task<void> HttpPeers::look(std::vector<ports::NodeRow> nodes, Deadline deadline)
     static_cast<void>(statuses);  // a hint
 }
 
+Task<void> HttpPeers::stand_back(std::vector<ports::NodeRow> nodes, Deadline deadline) {
+    auto statuses = co_await get_all(std::move(nodes), "/api/v1/stand-back", deadline);
+    static_cast<void>(statuses);  // a hint
+}
+
 Task<bool> HttpPeers::anyone_leads(std::vector<ports::NodeRow> nodes, Deadline deadline) {
     const auto statuses = co_await get_all(std::move(nodes), "/api/leader-check", deadline);
     co_return std::find(statuses.begin(), statuses.end(), 200U) != statuses.end();

@@ -209,6 +209,30 @@ int topology(Client& client, const std::string& cluster) {
     return 0;
 }
 
+/// What should be changed in the settings of the servers, the statements ready to be copied.
+void print_advices(const Json& advices) {
+    if (!advices.empty()) {
+        fmt::print("settings:\n");
+    }
+    for (const auto& a : advices) {
+        fmt::print(
+            "  {}: {} ({}): {}\n",
+            text_of(a, "severity"),
+            text_of(a, "server"),
+            text_of(a, "code"),
+            text_of(a, "sentence")
+        );
+        for (const auto& statement : list_of(a, "statements")) {
+            fmt::print("      {};\n", shown(statement.get<std::string>()));
+        }
+        for (const auto& line : split(text_of(a, "config"), '\n')) {
+            if (!line.empty()) {
+                fmt::print("      [mysqld] {}\n", line);
+            }
+        }
+    }
+}
+
 int explain(Client& client, const std::string& cluster) {
     int code = 0;
     const auto e = client.ask(
@@ -261,6 +285,7 @@ int explain(Client& client, const std::string& cluster) {
             );
         }
     }
+    print_advices(list_of(*e, "settings"));
     return 0;
 }
 
@@ -353,6 +378,10 @@ int recover(Client& client, const std::string& server, const std::string& candid
     return 0;
 }
 
+std::string with_unit(const std::string& number, const char* unit) {
+    return number.empty() ? "" : number + unit;
+}
+
 int nodes(Client& client) {
     int code = 0;
     const auto answer = client.ask(http::Method::get, "/api/v1/nodes", code);
@@ -363,7 +392,15 @@ int nodes(Client& client) {
         return print_json(*answer);
     }
     std::vector<std::vector<std::string>> rows{
-        {"NODE", "ROLE", "EPOCH", "BACKEND", "VERSION", "CONFIGURATION", "ADDRESS"}};
+        {"NODE",
+         "ROLE",
+         "EPOCH",
+         "LEASE LEFT",
+         "BACKEND",
+         "VERSION",
+         "CONFIGURATION",
+         "LAST HEARD",
+         "ADDRESS"}};
     for (const auto& n : list_of(*answer, "nodes")) {
         rows.push_back(
             {text_of(n, "name"),
@@ -371,14 +408,20 @@ int nodes(Client& client) {
              : n.value("alive", false) ? "standby"
                                        : "gone",
              text_of(n, "epoch"),
+             n.value("active", false) ? with_unit(text_of(n, "lease_left_ms"), " ms") : "",
              text_of(n, "backend_address"),
              text_of(n, "version"),
              text_of(n, "config_fingerprint"),
+             with_unit(text_of(n, "last_heard_ms"), " ms ago"),
              text_of(n, "api_url")}
         );
     }
     print_table(std::move(rows));
+    print_list("warnings:", list_of(*answer, "warnings"));
     if (const auto self = answer->find("self"); self != answer->end()) {
+        if (!self->value("backend_ok", true)) {
+            fmt::print("the backend cannot be reached: {}\n", text_of(*self, "backend_error"));
+        }
         if (const auto brake = text_of(*self, "brake"); !brake.empty()) {
             fmt::print("recoveries wait: {}\n", brake);
         }

@@ -31,6 +31,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 namespace baton::app {
@@ -92,6 +93,8 @@ server::Options server_options(const config::Config& config) {
     server::Options options;
     options.user = config.topology.user;
     options.password = config.topology.password;
+    options.replication_user = config.topology.replication_user;
+    options.replication_password = config.topology.replication_password;
     options.tls = tls_from(config.topology.tls);
     options.ca_file = config.topology.tls_ca;
     options.cert_file = config.topology.tls_cert;
@@ -148,7 +151,9 @@ Result<control::Settings> reload(const std::string& file, const config::Config& 
     if (auto done = log::configure(fresh->log.level, running.log.file); !done) {
         return done.error();
     }
-    return settings_from(*fresh);
+    auto settings = settings_from(*fresh);
+    settings.config_fingerprint = config::fingerprint(running, *fresh);
+    return settings;
 }
 
 Task<void> watch_signals(control::Engine* engine, TaskGroup* root, store::LeaseRunner* lease) {
@@ -289,6 +294,9 @@ int serve(const std::string& config_file) {
     identity.api_url = config->node.advertise;
     identity.version = version();
     identity.config_fingerprint = config::fingerprint(*config);
+    if (const char* point = std::getenv("BATON_TEST_INTERRUPT"); point != nullptr) {
+        identity.interruption = point;
+    }
     control::Engine engine(
         core.get_executor(),
         identity,

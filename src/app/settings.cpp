@@ -37,6 +37,18 @@ control::Settings settings_from(const config::Config& config) {
     to.prevent_cross_region = from.prevent_cross_region;
     to.require_all_acknowledgers = from.require_all_acknowledgers;
     to.kill_writers_of_deposed = from.kill_writers_of_deposed;
+    to.switchover_lag_limit = from.switchover_lag_limit;
+    to.switchover_grace = from.switchover_grace;
+    to.switchover_outage_limit = from.switchover_outage_limit;
+    to.switchover_end_sessions = from.switchover_end_sessions;
+    to.fence_required = from.fence_required;
+    to.rejoin_clean = from.rejoin_clean;
+    to.clone_limit = from.clone_limit;
+    to.has_pre_graceful_hooks = !from.pre_graceful_takeover.empty();
+    to.has_post_graceful_hooks = !from.post_graceful_takeover.empty();
+    to.has_fence_hooks = !from.fence.empty();
+    to.has_reclone_hooks = !from.reclone.empty();
+    to.has_replication_credentials = !config.topology.replication_user.empty();
     to.brake.window = from.brake_window;
     to.brake.share = from.brake_share;
     to.budget = static_cast<unsigned>(from.budget);
@@ -47,12 +59,17 @@ control::Settings settings_from(const config::Config& config) {
     to.has_failed_hooks = !from.post_unsuccessful_failover.empty();
 
     settings.hook_limit = from.hook_limit;
+    settings.self_check = config.node.self_check;
     settings.hooks["on_failure_detection"] = from.on_failure_detection;
     settings.hooks["pre_failover"] = from.pre_failover;
     settings.hooks["post_primary_failover"] = from.post_primary_failover;
     settings.hooks["post_intermediate_failover"] = from.post_intermediate_failover;
     settings.hooks["post_failover"] = from.post_failover;
     settings.hooks["post_unsuccessful_failover"] = from.post_unsuccessful_failover;
+    settings.hooks["pre_graceful_takeover"] = from.pre_graceful_takeover;
+    settings.hooks["post_graceful_takeover"] = from.post_graceful_takeover;
+    settings.hooks["fence"] = from.fence;
+    settings.hooks["reclone"] = from.reclone;
     return settings;
 }
 

@@ -373,6 +373,16 @@ std::vector<Option> node_options() {
             100,
             "Nodes with a higher number take a free lease first."
         ),
+        duration_option(
+            "node.self_check",
+            BATON_TIME(node.self_check),
+            30s,
+            1s,
+            1h,
+            "How often the node looks whether it could do its work, as a standby too: does its "
+            "account work at some of the servers, are the programs of the hooks there.",
+            true
+        ),
         text_option(
             "http.listen",
             BATON_TEXT(http.listen),
@@ -552,6 +562,21 @@ std::vector<Option> observation_options() {
         ),
         secret_option("topology.password", BATON_TEXT(topology.password), "Password of that user."),
         text_option(
+            "topology.replication_user",
+            BATON_TEXT(topology.replication_user),
+            "",
+            "a user name",
+            "User with which a former primary connects when it becomes a replica. Without it a "
+            "replica's user and password are taken over where the servers show them (MySQL, and "
+            "the right to read mysql.slave_master_info).",
+            any_text
+        ),
+        secret_option(
+            "topology.replication_password",
+            BATON_TEXT(topology.replication_password),
+            "Password of that user."
+        ),
+        text_option(
             "topology.tls",
             BATON_TEXT(topology.tls),
             "preferred",
@@ -714,6 +739,15 @@ std::vector<Option> observation_options() {
             "Replicas further behind count as lagging.",
             true
         ),
+        list_option(
+            "advice.ignore",
+            BATON_LIST(advice.ignore),
+            "codes of advice, as docs/operations.md lists them",
+            "Advice about settings that is not wanted. The tag advice.ignore of a server does the "
+            "same for it alone.",
+            advice_code,
+            true
+        ),
     };
 }
 
@@ -737,15 +771,6 @@ std::vector<Option> recovery_options() {
             "Clusters in which replicas of a dead intermediate source are moved automatically. "
             "Empty: none.",
             regex,
-            true
-        ),
-        list_option(
-            "advice.ignore",
-            BATON_LIST(advice.ignore),
-            "codes of advice, as docs/operations.md lists them",
-            "Advice about settings that is not wanted. The tag advice.ignore of a server does the "
-            "same for it alone.",
-            advice_code,
             true
         ),
         list_option(
@@ -871,6 +896,69 @@ std::vector<Option> recovery_options() {
             true
         ),
         duration_option(
+            "recovery.switchover.lag_limit",
+            BATON_TIME(recovery.switchover_lag_limit),
+            20s,
+            1s,
+            24h,
+            "Planned switchover: a new primary that is more behind than this is refused.",
+            true
+        ),
+        duration_option(
+            "recovery.switchover.grace",
+            BATON_TIME(recovery.switchover_grace),
+            5s,
+            0s,
+            10min,
+            "Planned switchover: so long transactions that have written and are older than a second "
+            "may go on to their end before the primary is made read-only. Those that are still open "
+            "then are ended, with their sessions.",
+            true
+        ),
+        duration_option(
+            "recovery.switchover.outage_limit",
+            BATON_TIME(recovery.switchover_outage_limit),
+            10s,
+            1s,
+            10min,
+            "Planned switchover: when the new primary has not everything within this time after the "
+            "old one was made read-only, the old one is made writable again.",
+            true
+        ),
+        boolean_option(
+            "recovery.switchover.end_sessions",
+            BATON_BOOL(recovery.switchover_end_sessions),
+            false,
+            "Planned switchover: end all clients' sessions on the old primary, so that they connect "
+            "anew; not only those with open transactions.",
+            true
+        ),
+        boolean_option(
+            "recovery.fence_required",
+            BATON_BOOL(recovery.fence_required),
+            false,
+            "Never promote while the old primary may live: it must be seen to be read-only, or "
+            "refuse connections, or a hook of recovery.hooks.fence must have succeeded.",
+            true
+        ),
+        boolean_option(
+            "recovery.rejoin_clean",
+            BATON_BOOL(recovery.rejoin_clean),
+            true,
+            "A replaced primary that is back, and has nothing that its successor lacks, becomes a "
+            "replica of it by itself.",
+            true
+        ),
+        duration_option(
+            "recovery.clone_limit",
+            BATON_TIME(recovery.clone_limit),
+            12h,
+            1min,
+            168h,
+            "`baton rejoin --clone` and hooks of recovery.hooks.reclone may take so long.",
+            true
+        ),
+        duration_option(
             "recovery.hooks.limit",
             BATON_TIME(recovery.hook_limit),
             30s,
@@ -924,6 +1012,40 @@ std::vector<Option> recovery_options() {
             BATON_LIST(recovery.post_unsuccessful_failover),
             commands,
             "Run after a recovery that failed.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.pre_graceful_takeover",
+            BATON_LIST(recovery.pre_graceful_takeover),
+            commands,
+            "Run before a planned switchover changes anything; a failing one stops it.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.post_graceful_takeover",
+            BATON_LIST(recovery.post_graceful_takeover),
+            commands,
+            "Run after a planned switchover.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.fence",
+            BATON_LIST(recovery.fence),
+            commands,
+            "Run before a promotion when the old primary cannot be reached, to cut it off (power, "
+            "network, proxy). Success means: nobody can write to it any more.",
+            not_empty,
+            true
+        ),
+        list_option(
+            "recovery.hooks.reclone",
+            BATON_LIST(recovery.reclone),
+            commands,
+            "Run by `baton rejoin --hook`: replaces the data of a server (BATON_FAILED_HOST, "
+            "BATON_FAILED_PORT) by a copy of another one (BATON_DONOR_HOST, BATON_DONOR_PORT).",
             not_empty,
             true
         ),

@@ -129,13 +129,17 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
 }
 
 std::string fingerprint(const Config& config) {
+    return fingerprint(config, config);
+}
+
+std::string fingerprint(const Config& running, const Config& fresh) {
     std::string all;
     for (const auto& option : options()) {
         if (option.key.starts_with("node.") || option.key.starts_with("http.") ||
             option.key.starts_with("log.") || option.key == "backend.url") {
             continue;
         }
-        all += option.key + "=" + option.get(config) + "\n";
+        all += option.key + "=" + option.get(option.reloadable ? fresh : running) + "\n";
     }
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
     SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest.data());

@@ -196,10 +196,9 @@ async function audit() {
 }
 
 async function nodes() {
-  const all = (await get('/api/v1/nodes')).nodes;
-  const prints = new Set(all.filter(n => n.alive).map(n => n.config_fingerprint));
+  const info = await get('/api/v1/nodes'), all = info.nodes;
   return [h('h1', {}, 'Nodes'), h('p', {}),
-    prints.size > 1 ? h('p', {}, pill('the nodes have different configurations', 'warning')) : null,
+    (info.warnings || []).map(w => h('p', {}, pill('warning', 'warning'), ' ' + w)),
     h('div', { class: 'card scroll' }, h('table', {}, h('tr', {}, ['node', 'role', 'epoch', 'lease left', 'backend', 'version', 'configuration', 'last heard'].map(t => h('th', {}, t))),
       all.map(n => h('tr', {}, h('td', {}, h('a', { href: n.api_url }, n.name)), h('td', {}, n.active ? pill('active', 'ok') : n.alive ? pill('standby') : pill('gone', 'critical')),
         h('td', {}, n.epoch ?? ''), h('td', {}, n.lease_left_ms ? n.lease_left_ms + ' ms' : ''), h('td', {}, n.backend_address), h('td', {}, n.version), h('td', { class: 'mono' }, n.config_fingerprint), h('td', {}, n.last_heard_ms === null || n.last_heard_ms === undefined ? '' : seconds(Math.round(n.last_heard_ms / 1000)) + ' ago')))))];
