@@ -58,9 +58,36 @@ class Report:
 # --- failover ------------------------------------------------------------------------------------------------------
 
 
+class Fault:
+    """Ways in which a primary fails: fail() at the given lab and topology."""
+
+    NEEDS_PACKET_FILTER = ("drop", "drop-in", "drop-out", "partition", "deaf")
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def fail(self, lab, topology):
+        old = topology.primary
+        {
+            "kill": old.kill,
+            "stop": lambda: old.process.signal(15),
+            "freeze": old.freeze,
+            "drop": lambda: lab.drop_packets(old),
+            "drop-in": lambda: lab.drop_one_way(old, "in"),
+            "drop-out": lambda: lab.drop_one_way(old, "out"),
+            # Replicas do not reach it; Baton and the clients do.
+            "partition": lambda: lab.cut_off_from(old, topology.replicas),
+            # Connections break, new ones are accepted and never answered.
+            "deaf": lambda: (lab.listen_deaf(old.port), old.kill()),
+        }[self.kind]()
+
+
+FAULTS = ["kill", "stop", "freeze", "drop", "drop-in", "drop-out", "partition", "deaf"]
+
+
 def failover(options, report):
     require(FLAVOURS[options.flavour].missing_because())
-    if options.fault == "drop":
+    if options.fault in Fault.NEEDS_PACKET_FILTER:
         require(faults.missing_because())
     outages, settled = [], []
     for run in range(1, options.runs + 1):
@@ -75,12 +102,7 @@ def failover(options, report):
             time.sleep(1.0 + (run * 0.37) % 1.0)
             old = topology.primary
             fault_at = time.monotonic()
-            if options.fault == "kill":
-                old.kill()
-            elif options.fault == "freeze":
-                old.freeze()
-            else:
-                lab.drop_packets(old)
+            Fault(options.fault).fail(lab, topology)
             try:
                 seconds = eventually(
                     lambda: outage(writer.acks(), fault_at, old.port), 60, "another server accepts writes"
@@ -96,14 +118,20 @@ def failover(options, report):
             data = wait_same_data(survivors)
             acks = writer.acks()
             lost = sum(ack.number not in data for ack in acks)
+            # The old primary's last acknowledgement: where clients still reach it, writes go on for a while.
+            last = max(ack.acknowledged for ack in acks if ack.port == old.port)
+            still = max(0.0, last - fault_at)
             outages.append(seconds)
             settled.append(following)
             report.line(
                 bench="failover", flavour=options.flavour, fault=options.fault, tiers=options.tiers,
-                semi_sync=options.semi_sync, run=run, outage_s=seconds, all_follow_s=following,
+                semi_sync=options.semi_sync, run=run, outage_s=seconds, still_written_s=still,
+                all_follow_s=following,
                 acknowledged=len(acks), lost=lost, writable=len(writable_servers(survivors)),
             )
-    context = {"flavour": options.flavour, "fault": options.fault, "tiers": options.tiers}
+    context = {
+        "flavour": options.flavour, "fault": options.fault, "tiers": options.tiers, "semi_sync": options.semi_sync
+    }
     report.summary("failover outage", "s", outages, **context)
     report.summary("failover until all follow", "s", settled, **context)
 
@@ -307,7 +335,7 @@ def require(missing):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, kinds in (("failover", ["kill", "freeze", "drop"]), ("election", ["kill", "freeze", "stop"])):
+    for name, kinds in (("failover", FAULTS), ("election", ["kill", "freeze", "stop"])):
         command = commands.add_parser(name)
         command.add_argument("--fault", choices=kinds, default="kill")
         command.add_argument("--runs", type=int, default=20)

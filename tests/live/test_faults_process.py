@@ -3,37 +3,22 @@
 
 import time
 
-from lab import eventually
+from lab import eventually, wait_one_primary, wait_same_data
 from lab.fault_case import EXPOSED, KILL_LIMIT, SILENCE_LIMIT, FaultTest, fully_read_only
 
 TIMEOUT = 150
 
 
-class Kill(FaultTest):
-    def test_mariadb(self):
-        self._kill("mariadb")
-
-    def test_mysql(self):
-        self._kill("mysql", semi_sync=True)
-
-    def _kill(self, flavour, **options):
+class Ends(FaultTest):
+    def kill(self, flavour, **options):
         self.start(flavour, **options)
         fault_at = time.monotonic()
         self.old.kill()
         promoted = self.wait_failover(fault_at, KILL_LIMIT)
         self.check_end(promoted)
 
-
-class RestartAtOnce(FaultTest):
-    """Killed, and started again at once by its supervisor, writable as it is configured."""
-
-    def test_mariadb(self):
-        self._restart("mariadb")
-
-    def test_mysql(self):
-        self._restart("mysql")
-
-    def _restart(self, flavour):
+    def restart_at_once(self, flavour):
+        """Killed, and started again at once by its supervisor, writable as it is configured."""
         self.start(flavour)
         fault_at = time.monotonic()
         self.old.kill()
@@ -43,23 +28,41 @@ class RestartAtOnce(FaultTest):
         self.check_stays_demoted(promoted, within=10)
         self.check_end(promoted, exposed=EXPOSED)
 
-
-class ShutDown(FaultTest):
-    """SIGTERM: the server says good-bye to its replicas and takes its time to end."""
-
-    def test_mariadb(self):
-        self._shut_down("mariadb")
-
-    def test_mysql(self):
-        self._shut_down("mysql")
-
-    def _shut_down(self, flavour):
+    def shut_down(self, flavour):
+        """SIGTERM: the server says good-bye to its replicas and takes its time to end."""
         self.start(flavour)
         fault_at = time.monotonic()
         self.old.process.signal(15)
         promoted = self.wait_failover(fault_at, KILL_LIMIT)
         self.assertTrue(self.old.process.wait(30), "it ends")
         self.check_end(promoted)
+
+
+class Dies(Ends):
+    def test_mysql_killed(self):
+        self.kill("mysql", semi_sync=True)
+
+    def test_mariadb_restarts_at_once(self):
+        self.restart_at_once("mariadb")
+
+    def test_mysql_shut_down(self):
+        self.shut_down("mysql")
+
+
+class DiesToo(Ends):
+    NIGHTLY = True
+
+    def test_mariadb_killed(self):
+        self.kill("mariadb")
+
+    def test_mysql_killed_asynchronous(self):
+        self.kill("mysql")
+
+    def test_mysql_restarts_at_once(self):
+        self.restart_at_once("mysql")
+
+    def test_mariadb_shut_down(self):
+        self.shut_down("mariadb")
 
 
 class Freeze(FaultTest):
@@ -88,7 +91,7 @@ class Freeze(FaultTest):
 
 
 class AcceptsNeverAnswers(FaultTest):
-    """What listens on the port accepts connections and says nothing: a hung program, a proxy without a target."""
+    """The connections break, and new ones are accepted and never answered: a hung program, a proxy without a target."""
 
     NIGHTLY = True
 
@@ -99,11 +102,11 @@ class AcceptsNeverAnswers(FaultTest):
         self._deaf("mysql")
 
     def _deaf(self, flavour):
+        self.need_packet_filter()
         self.start(flavour)
         fault_at = time.monotonic()
-        self.old.freeze()  # so that nobody is told by a reset that the server is gone
-        self.old.kill()
         self.lab.listen_deaf(self.old.port)
+        self.old.kill()
         promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
         self.check_end(promoted)
 
@@ -161,3 +164,35 @@ class Returns(FaultTest):
         self.check_end(promoted, may_lose=500, exposed=EXPOSED)
         self.assertTrue(fully_read_only(self.old))
         self.assertIsNone(self.old.source_port(), "it does not follow: it has what the others have not")
+
+
+class Rejoins(FaultTest):
+    """The old primary comes back and has nothing that the new one lacks: it becomes its replica."""
+
+    NIGHTLY = True
+
+    def test_mariadb_writable(self):
+        self._rejoins("mariadb")
+
+    def test_mariadb_read_only(self):
+        self._rejoins("mariadb", "--read-only=1")
+
+    def test_mysql_writable(self):
+        self._rejoins("mysql")
+
+    def test_mysql_read_only(self):
+        self._rejoins("mysql", "--super-read-only=ON")
+
+    def _rejoins(self, flavour, *options):
+        self.start(flavour, watched=False)  # the watch would write to it as soon as it is there
+        self.writer.stop()
+        wait_same_data(self.topology.servers)
+        self.old.kill()
+        promoted = wait_one_primary(self.topology.replicas)
+        self.writer = self.lab.writer(self.topology)
+        self.old.start(*options)
+        self.old.wait_started()
+        eventually(lambda: self.old.source_port() == promoted.port, 30, "it replicates from the new primary")
+        self.watch = self.lab.watch_commits(self.topology.servers)
+        time.sleep(1)
+        self.check_end(promoted, rejoined=True)

@@ -264,12 +264,12 @@ class GroupReplication(Cluster):
     sample = "haproxy-group-replication.cfg"
     requirement = "group"
 
-    def __init__(self, lab, count=3, single_primary=True, settings=None):
+    def __init__(self, lab, count=3, single_primary=True, settings=None, template_kind="cluster"):
         super().__init__(lab)
         self.single_primary = single_primary
         self.kind = "group replication, " + ("single-primary" if single_primary else "multi-primary")
         for number in range(1, count + 1):
-            self._add(GroupServer, f"db{number}", "mysql", "cluster")
+            self._add(GroupServer, f"db{number}", "mysql", template_kind)
         values = {
             "group_name": GROUP_NAME,
             "group_seeds": ",".join(f"127.0.0.1:{server.group_port}" for server in self.servers),

@@ -31,14 +31,17 @@ class FaultTest(LiveTest):
     def start(self, flavour, tree=3, *, settings=None, watched=True, nodes=3, **options):
         """Servers, nodes that know them, a writer and the watch. options: as of Lab.prepare_topology()."""
         self.need(flavour)
-        self.topology = self.lab.topology(flavour, tree, **options)
+        self.topology = self.make_topology(flavour, tree, **options)
+        self.old = self.topology.primary
         self.nodes = self.lab.nodes(self.lab.backend(), [self.topology.seed], nodes, settings=settings)
         eventually(lambda: active_node(self.nodes).knows(self.topology.servers), 20, "all servers are found")
         self.semi_sync = bool(options.get("semi_sync"))
         self.writer = self.lab.writer(self.topology)
         self.watch = self.lab.watch_commits(self.topology.servers) if watched else None
         time.sleep(1.0)  # a second of writes before the fault
-        self.old = self.topology.primary
+
+    def make_topology(self, flavour, tree, **options):
+        return self.lab.topology(flavour, tree, **options)
 
     # --- a failover was due ------------------------------------------------------------------------------------------
 
@@ -54,7 +57,7 @@ class FaultTest(LiveTest):
         self.assertLess(seconds, limit, "the application could not write for too long")
         return promoted
 
-    def check_end(self, promoted, *, may_lose=None, exposed=0.0, isolated=False, apart=(), rejoined=False):
+    def check_end(self, promoted, *, may_lose=None, exposed=0.0, isolated=False, apart=(), rejoined=False, codes=DEAD):
         """The state that every failover must end in, and what happened on the way.
 
         may_lose: acknowledged writes that may be missing; default: none with semi-sync, else a few.
@@ -62,6 +65,7 @@ class FaultTest(LiveTest):
         isolated: it stayed reachable for clients, and therefore writable (docs/guarantees.md).
         apart: servers that do not follow the new primary, for reasons that the test knows.
         rejoined: the old primary replicates again.
+        codes: what the failure may be called, by orchestrator's names.
         """
         if may_lose is None:
             may_lose = 0 if self.semi_sync else LONGEST_EVENTS
@@ -79,7 +83,7 @@ class FaultTest(LiveTest):
         self.stop_writing()
         data = wait_same_data([promoted, *followers])
         self.check_one_writable(promoted, exposed, isolated)
-        record = self.check_record(promoted)
+        record = self.check_record(promoted, codes)
         self.check_losses(promoted, data, may_lose, exposed, record)
         return record
 

@@ -189,10 +189,18 @@ class ConnectionDrop(_Drop):
 
 
 class DeafListener:
-    """Accepts connections on a port, as a program does that hangs, and never answers."""
+    """Whoever connects to the server's port is accepted, as by a program that hangs, and never answered.
+
+    The server itself keeps its port and the connections that it has.
+    """
 
     def __init__(self, port):
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        target = str(self._listener.getsockname()[1])
+        self._rule = [
+            "OUTPUT", "-o", "lo", "-p", "tcp", "--dport", str(port), *_mark()[:-2], "-j", "REDIRECT", "--to-ports", target,
+        ]
+        _iptables("-t", "nat", "-I", *self._rule)
         self._accepted = []
         self._thread = threading.Thread(target=self._accept, daemon=True, name=f"deaf {port}")
         self._thread.start()
@@ -205,6 +213,9 @@ class DeafListener:
                 return  # stop() has closed it
 
     def stop(self):
+        if self._rule:
+            _iptables("-t", "nat", "-D", *self._rule)
+            self._rule = None
         # close() alone does not end an accept() that waits in another thread.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -248,12 +259,12 @@ def remove_leftovers():
             found = re.match(rf"{_COMMENT}(\d+) (\S+) tmpfs", line)
             if found and not os.path.exists(f"/proc/{found[1]}"):
                 unmount(found[2])
-    for chain in ("INPUT", "OUTPUT"):
+    for table, chain in (("filter", "INPUT"), ("filter", "OUTPUT"), ("nat", "OUTPUT")):
         try:
-            listing = _iptables("-S", chain, check=False)
+            listing = _iptables("-t", table, "-S", chain, check=False)
         except FileNotFoundError:
             return
         for line in listing.stdout.splitlines():
             found = re.search(rf"--comment {_COMMENT}(\d+) ", line)
             if found and not os.path.exists(f"/proc/{found.group(1)}"):
-                _iptables("-D", *line.split()[1:], check=False)
+                _iptables("-t", table, "-D", *line.split()[1:], check=False)

@@ -149,6 +149,17 @@ class Lab:
         """A running backends.GroupReplication."""
         return self._cluster(backends.GroupReplication(self, count, **options))
 
+    def managed_group(self, count=3, replicas=2):
+        """A topology to manage: a group, and asynchronous replicas of its second member."""
+        group = self._cluster(backends.GroupReplication(self, count, template_kind="topology"))
+        links = [(server, None) for server in group.servers]
+        for number in range(1, replicas + 1):
+            links.append((self._server("mysql", f"replica{number}", "topology", read_only=True), group.servers[1]))
+            links[-1][0].start()
+        topology = Topology(links)
+        topology.wait_started()
+        return topology
+
     def active_passive(self):
         """A running backends.ActivePassive."""
         return self._cluster(backends.ActivePassive(self))
@@ -270,7 +281,7 @@ class Lab:
         return self._drop(faults.PeerDrop(server.port, [(peer.gid, peer.process.pid) for peer in peers]))
 
     def listen_deaf(self, port):
-        """Somebody who accepts connections on the port and never answers, until stop()."""
+        """New connections to the port are accepted and never answered, until stop()."""
         return self._drop(faults.DeafListener(port), start=False)
 
     def _drop(self, drop, start=True):
