@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "baton/analysis/analyze.hpp"
 
+#include "sick.hpp"
 #include "structure.hpp"
 #include "verdict.hpp"
 #include "view.hpp"
@@ -31,7 +32,7 @@ std::optional<Finding> finding_of(
     out.cluster_id = subject.cluster_id;
     out.cluster_name = subject.cluster_name;
     out.severity = severity_of(out.code);
-    if (out.severity != Severity::none && is_pending(view)) {
+    if (out.severity != Severity::none && (is_pending(view) || is_recent(view, out.code))) {
         // The transition to the real verdict is no news of its own.
         out.severity = Severity::notice;
     } else if (out.code == Code::primary_refuses_us && view.replicas.empty()) {

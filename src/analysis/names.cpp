@@ -65,6 +65,22 @@ std::string_view to_string(Code code) {
             return "deposed primary returned";
         case Code::receiver_left_stopped:
             return "receiver left stopped";
+        case Code::binlog_server_failing_to_connect:
+            return "binlog server failing to connect";
+        case Code::dead_deposed_primary:
+            return "dead deposed primary";
+        case Code::primary_cut_off:
+            return "primary cut off from its replicas";
+        case Code::primary_hangs:
+            return "primary hangs";
+        case Code::primary_out_of_connections:
+            return "primary out of connections";
+        case Code::primary_disk_full:
+            return "primary disk full";
+        case Code::primary_commits_hang:
+            return "primary commits hang";
+        case Code::primary_lock_pile_up:
+            return "primary lock pile-up";
         case Code::dead_co_primary_and_some_replicas:
             return "dead co-primary and some replicas";
         case Code::all_co_primary_replicas_not_replicating:
@@ -139,11 +155,23 @@ std::string_view api_name(Code code) {
             return "LockedSemiSyncMasterHypothesis";
         case Code::primary_with_too_many_semi_sync_replicas:
             return "MasterWithTooManySemiSyncReplicas";
+        case Code::binlog_server_failing_to_connect:
+            return "BinlogServerFailingToConnectToMaster";
+        // Ours, by the nearest name that orchestrator's clients know.
+        case Code::dead_deposed_primary:
+            return "DeadIntermediateMaster";
+        case Code::primary_cut_off:
+            return "AllMasterReplicasNotReplicating";
         case Code::no_problem:
         case Code::primary_refuses_us:
         case Code::deposed_primary_writable:  // not known to orchestrator's clients
         case Code::deposed_primary_returned:
         case Code::receiver_left_stopped:
+        case Code::primary_hangs:
+        case Code::primary_out_of_connections:
+        case Code::primary_disk_full:
+        case Code::primary_commits_hang:
+        case Code::primary_lock_pile_up:
             break;
     }
     return "NoProblem";

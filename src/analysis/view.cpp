@@ -174,6 +174,10 @@ View view_of(const Topology& topology, const Instance& subject, const Policy& po
         view.unsettled += sight == Sight::unknown || sight == Sight::doubtful ? 1U : 0U;
         count(view, *replica, sight == Sight::living, true);
     }
+    if (view.sight == Sight::living && view.place == Place::primary && view.deposed == nullptr &&
+        !view.subject->state.read_only && view.unsettled == 0) {
+        view.reach = reach_of(subject, view.replicas, view.now(), policy);
+    }
     return view;
 }
 

@@ -4,6 +4,7 @@
 // One server with what counts for its analysis: its place, its replicas, their testimony. Points
 // into the snapshot; copies no texts. Pure.
 
+#include "reach.hpp"
 #include "testimony.hpp"
 
 #include <vector>
@@ -29,6 +30,7 @@ struct View {
     unsigned unknown = 0, gone = 0, deaf = 0, mute = 0;
     // Of a subject that is not absent: replicas of which it is not clear whether they are there.
     unsigned unsettled = 0;
+    Reach reach;  // of a living primary
 
     [[nodiscard]] TimePoint now() const { return topology->taken_at(); }
 

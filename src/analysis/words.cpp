@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "words.hpp"
 
+#include "sick.hpp"
+
 #include "baton/base/text.hpp"
 
 #include <algorithm>
@@ -164,7 +166,12 @@ std::vector<std::string> evidence_of(const View& view, Code code) {
             out.push_back("it has not answered the last probe: " + error_text(*view.subject));
             return out;
         case Sight::refusing:
-            out.push_back("it answers with an error: " + error_text(*view.subject));
+            out.push_back(
+                (view.subject->health.failure == ProbeFailure::hangs
+                     ? "it lets this service in and does not answer it: "
+                     : "it answers with an error: ") +
+                error_text(*view.subject)
+            );
             break;
         case Sight::absent:
             out.push_back(absence(view));
@@ -194,7 +201,11 @@ std::vector<std::string> evidence_of(const View& view, Code code) {
     if (code == Code::no_writable_primary) {
         out.emplace_back("read_only is on");
     }
-    if (code == Code::first_tier_replica_failing_to_connect) {
+    if (is_sickness(code)) {
+        tell_of_sick(view, code, out);
+    }
+    if (code == Code::first_tier_replica_failing_to_connect ||
+        code == Code::binlog_server_failing_to_connect) {
         const auto* channel = view.subject->channel();
         out.push_back(
             "it cannot connect to " + view.subject->source().text() + " (" +
@@ -221,9 +232,9 @@ Severity severity_of(Code code) {
         case Code::dead_intermediate_with_single_replica:
         case Code::intermediate_replicas_not_replicating:
         case Code::first_tier_replica_failing_to_connect:
+        case Code::binlog_server_failing_to_connect:
         case Code::all_co_primary_replicas_not_replicating:
         case Code::locked_semi_sync_primary_hypothesis:
-        case Code::no_writable_primary:
         case Code::deposed_primary_returned:
         case Code::receiver_left_stopped:
             return Severity::notice;
@@ -234,6 +245,9 @@ Severity severity_of(Code code) {
         case Code::intermediate_replicas_failing_to_connect_or_dead:
         case Code::primary_with_too_many_semi_sync_replicas:
         case Code::primary_refuses_us:
+        case Code::no_writable_primary:
+        case Code::primary_out_of_connections:
+        case Code::primary_lock_pile_up:
             return Severity::warning;
         case Code::dead_primary:
         case Code::dead_primary_and_replicas:
@@ -250,6 +264,11 @@ Severity severity_of(Code code) {
         case Code::dead_group_member_with_replicas:
         case Code::locked_semi_sync_primary:
         case Code::deposed_primary_writable:
+        case Code::dead_deposed_primary:
+        case Code::primary_cut_off:
+        case Code::primary_hangs:
+        case Code::primary_disk_full:
+        case Code::primary_commits_hang:
             break;
     }
     return Severity::critical;
@@ -332,6 +351,17 @@ std::string summary_of(const View& view, Code code) {
             return "the primary is read-only: the cluster takes no writes";
         case Code::primary_refuses_us:
             return "the primary lives, but does not let this service look at it";
+        case Code::binlog_server_failing_to_connect:
+            return "a binlog server cannot connect to its source";
+        case Code::dead_deposed_primary:
+            return "a primary that was replaced is dead, and replicas are left below it";
+        case Code::primary_cut_off:
+        case Code::primary_hangs:
+        case Code::primary_out_of_connections:
+        case Code::primary_disk_full:
+        case Code::primary_commits_hang:
+        case Code::primary_lock_pile_up:
+            return summary_of_sick(view, code);
         case Code::deposed_primary_returned:
             return "a primary that was replaced is back, read-only, and replicates from nobody yet";
         case Code::receiver_left_stopped:

@@ -17,6 +17,13 @@ namespace {
 
 using topology::Channel;
 
+constexpr Duration look_at_sessions_every = 5s;
+/// As many statements at a time are no usual state of most servers.
+constexpr std::uint64_t many_threads = 16;
+/// A statement that hung is asked again after this, and then after twice the pause each time.
+constexpr Duration ask_again_after = 10s;
+constexpr Duration ask_again_limit = 60s;
+
 Port port_of(std::string_view text) {
     const std::uint64_t number = number_or(text, 0);
     return number <= std::numeric_limits<Port>::max() ? static_cast<Port>(number) : Port{0};
@@ -37,6 +44,9 @@ void add_unique(std::vector<InstanceId>& list, InstanceId id) {
 }  // namespace
 
 void StateReader::begin_session() {
+    // A log position that is left out at the moment stays as it was.
+    binlog_before_ = state_.binlog;
+    uuid_before_ = state_.identity.uuid;
     state_ = {};
     words_ = {};
     for (auto& rows : last_) {
@@ -56,15 +66,59 @@ void StateReader::begin_session() {
     slave_pos_.clear();
 }
 
+bool StateReader::left_out(Part part) const {
+    const Hanging& hanging = hanging_[static_cast<std::size_t>(part)];
+    if (!hanging.is_set()) {
+        return false;
+    }
+    // While commits hang it would only hang again.
+    const bool hopeless = strain_.disk.sessions > 0 || strain_.commit.sessions > 0;
+    return now_ < hanging.again_at || (hopeless && part == Part::binary_log);
+}
+
+bool StateReader::anything_left_out() const {
+    return std::any_of(hanging_.begin(), hanging_.end(), [](const Hanging& hanging) {
+        return hanging.is_set();
+    });
+}
+
+bool StateReader::hangs() const {
+    return (!refreshed_.has_value() && left_out(Part::variables)) || left_out(Part::changing) ||
+           left_out(Part::replication);
+}
+
+/// The list costs little on a server that does nothing, and one that does much does not stand
+/// still, unless something is wrong.
+bool StateReader::wants_sessions() const {
+    if (state_.read_only && !anything_left_out()) {
+        return false;
+    }
+    const auto waits = [](const topology::Waiters& waiters) { return waiters.sessions > 0; };
+    if (anything_left_out() || waits(strain_.disk) || waits(strain_.commit) ||
+        waits(strain_.acknowledgement) || waits(strain_.metadata_lock) ||
+        waits(strain_.global_lock)) {
+        return true;
+    }
+    return (stands_still_ || threads_running_ >= many_threads) &&
+           now_ - sessions_at_ >= look_at_sessions_every;
+}
+
 bool StateReader::wants(Part part) const {
-    if (denied(part)) {
+    if (denied(part) || left_out(part)) {
         return false;
     }
     const bool mysql = !words_.mariadb();
     switch (part) {
+        case Part::ping:
+            return left_out(Part::changing);
         case Part::variables:
-        case Part::uptime:
             return refreshing_;
+        case Part::load:
+            return refreshing_ || strain_.turns_away;
+        case Part::sessions:
+            return wants_sessions();
+        case Part::disk_errors:
+            return mysql && words_.performance_schema && strain_.commit.seconds > 0;
         case Part::kept:
             return words_.can_persist && words_.performance_schema && (first_ || refreshing_);
         case Part::changing:
@@ -93,8 +147,21 @@ std::string StateReader::statement(Part part) const {
     switch (part) {
         case Part::variables:
             return variables_sql();
-        case Part::uptime:
-            return "SHOW GLOBAL STATUS LIKE 'Uptime'";
+        case Part::ping:
+            return "SELECT 1";
+        case Part::load:
+            return "SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime','Threads_connected',"
+                   "'Threads_running','Connection_errors_max_connections')";
+        case Part::sessions:
+            return process_list();
+        case Part::disk_errors:
+            // Said once when the waiting begins, and then every ten minutes.
+            return fmt::format(
+                "SELECT COUNT(*) FROM performance_schema.error_log "
+                "WHERE LOGGED>NOW()-INTERVAL {} SECOND AND "
+                "(ERROR_CODE IN ('MY-000020','MY-000035') OR DATA LIKE 'Disk is full%')",
+                strain_.commit.seconds + 30
+            );
         case Part::kept:
             return "SELECT VARIABLE_NAME,VARIABLE_SOURCE FROM performance_schema.variables_info "
                    "WHERE VARIABLE_NAME IN ('read_only','super_read_only') UNION ALL "
@@ -163,10 +230,13 @@ std::string StateReader::statement(Part part) const {
 
 std::string StateReader::sql(TimePoint now) {
     // A forced refresh (a variable was gone) leaves `refreshing_` set and `refreshed_` empty.
+    now_ = now;
     refreshing_ = !refreshed_.has_value() || now - *refreshed_ >= refresh_every_;
     asked_.clear();
-    if (!refreshed_.has_value()) {
-        asked_ = {Part::variables, Part::uptime};
+    if (!refreshed_.has_value() && left_out(Part::variables)) {
+        asked_ = {Part::ping};
+    } else if (!refreshed_.has_value()) {
+        asked_ = {Part::variables, Part::load};
     } else {
         for (std::size_t index = 0; index < part_count; ++index) {
             if (wants(static_cast<Part>(index))) {
@@ -199,18 +269,29 @@ StateReader::Outcome StateReader::on_reply(
     const bool settings_only = !refreshed_.has_value();
     for (std::size_t index = 0; index < sets.size(); ++index) {
         const Part part = asked_[index];
+        hanging_[static_cast<std::size_t>(part)] = {};
         ResultRows& last = last_[static_cast<std::size_t>(part)];
-        if (sets[index] == last) {
+        // The same list of sessions a second later is news: they have waited longer.
+        if (sets[index] == last && part != Part::sessions && part != Part::load) {
             continue;
         }
         last = std::move(sets[index]);
         read(part, last);
     }
+    if (error.has_value() && sets.size() < asked_.size()) {
+        hanging_[static_cast<std::size_t>(asked_[sets.size()])] = {};  // an error is an answer
+    }
+    tell_left_out();
     if (error.has_value()) {
         return learn(sets.size() < asked_.size() ? asked_[sets.size()] : asked_.back(), *error);
     }
     if (std::find(asked_.begin(), asked_.end(), Part::variables) != asked_.end()) {
         refreshed_ = now;
+    }
+    if (hangs()) {
+        attempts_ = 0;
+        error_ = fail(Errc::timeout, fmt::format("answers, but not \"{}\"", strain_.unanswered));
+        return Outcome::failed;
     }
     if (settings_only) {
         return Outcome::again;
@@ -223,7 +304,46 @@ StateReader::Outcome StateReader::on_reply(
     }
     need_dump_threads_ = false;
     attempts_ = 0;
+    stands_still_ = state_.binlog == binlog_before_;
+    binlog_before_ = state_.binlog;
+    state_.strain = strain_;
     return Outcome::complete;
+}
+
+void StateReader::on_silence(std::vector<ResultRows> sets, bool in_haste, TimePoint now) {
+    const auto came = std::min(sets.size(), asked_.size());
+    for (std::size_t index = 0; index < came; ++index) {
+        hanging_[static_cast<std::size_t>(asked_[index])] = {};
+        if (asked_[index] == Part::sessions || asked_[index] == Part::load ||
+            asked_[index] == Part::disk_errors) {
+            read(asked_[index], sets[index]);
+        }
+    }
+    if (came < asked_.size() && asked_[came] != Part::ping && !in_haste) {
+        Hanging& hanging = hanging_[static_cast<std::size_t>(asked_[came])];
+        if (!hanging.is_set()) {
+            hanging.since = now;
+        }
+        hanging.pause = std::clamp(2 * hanging.pause, ask_again_after, ask_again_limit);
+        hanging.again_at = now + hanging.pause;
+    }
+    now_ = now;
+    tell_left_out();
+    attempts_ = 0;
+}
+
+void StateReader::tell_left_out() {
+    const Hanging* longest = nullptr;
+    strain_.unanswered.clear();
+    strain_.unanswered_since = {};
+    for (std::size_t index = 0; index < part_count; ++index) {
+        const Hanging& hanging = hanging_[index];
+        if (hanging.is_set() && (longest == nullptr || hanging.since < longest->since)) {
+            longest = &hanging;
+            strain_.unanswered = clipped(statement(static_cast<Part>(index)), 60);
+            strain_.unanswered_since = hanging.since;
+        }
+    }
 }
 
 void StateReader::read(Part part, const ResultRows& rows) {
@@ -238,6 +358,10 @@ void StateReader::read(Part part, const ResultRows& rows) {
             statics.semi_sync.clients = state_.semi_sync.clients;
             words_ = statics.words;
             state_.identity = std::move(statics.identity);
+            strain_.connection_limit = statics.max_connections;
+            if (left_out(Part::binary_log) && state_.identity.uuid == uuid_before_) {
+                state_.binlog = binlog_before_;
+            }
             state_.semi_sync = statics.semi_sync;
             statics.settings.read_only_kept = state_.settings.read_only_kept;
             state_.settings = std::move(statics.settings);
@@ -248,8 +372,19 @@ void StateReader::read(Part part, const ResultRows& rows) {
             last_[static_cast<std::size_t>(Part::changing)] = {};
             break;
         }
-        case Part::uptime:
-            state_.uptime_seconds = number_or(rows.at(0, 1), 0);
+        case Part::ping:
+            break;
+        case Part::load:
+            read_load(rows);
+            break;
+        case Part::sessions:
+            sessions_at_ = now_;
+            read_sessions(rows);
+            break;
+        case Part::disk_errors:
+            if (number_or(rows.at(0, 0), 0) > 0) {
+                blame_disk(strain_);
+            }
             break;
         case Part::kept:
             read_kept(rows);
@@ -292,6 +427,29 @@ void StateReader::read(Part part, const ResultRows& rows) {
         case Part::count:
             break;
     }
+}
+
+void StateReader::read_load(const ResultRows& rows) {
+    std::optional<std::uint64_t> turned_away;
+    for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+        const std::string_view name = rows.at(row, 0);
+        const std::uint64_t value = number_or(rows.at(row, 1), 0);
+        if (equal_ignoring_case(name, "Uptime")) {
+            state_.uptime_seconds = value;
+        } else if (equal_ignoring_case(name, "Threads_connected")) {
+            strain_.connections = value;
+        } else if (equal_ignoring_case(name, "Threads_running")) {
+            threads_running_ = value;
+        } else if (equal_ignoring_case(name, "Connection_errors_max_connections")) {
+            turned_away = value;
+        }
+    }
+    strain_.turns_away = turned_away && turned_away_ && *turned_away > *turned_away_;
+    turned_away_ = turned_away;
+}
+
+void StateReader::read_sessions(const ResultRows& rows) {
+    sessions_.look(rows, now_, strain_);
 }
 
 void StateReader::read_changing(const ResultRows& rows) {
@@ -430,7 +588,7 @@ StateReader::Outcome StateReader::learn(Part part, const Error& error) {
         return Outcome::again;
     }
     const bool optional_part = part != Part::variables && part != Part::changing &&
-                               part != Part::replication && part != Part::uptime;
+                               part != Part::replication && part != Part::load;
     const bool lasting = is_privilege_error(error.mysql_errno) ||
                          is_vocabulary_error(error.mysql_errno) ||
                          error.mysql_errno == binary_log_off;

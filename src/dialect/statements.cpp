@@ -164,10 +164,13 @@ std::string change_source(
             literal(credentials->password)
         );
     }
+    if (credentials.has_value() && now.tls.allowed) {
+        sql += fmt::format(",{}_SSL=1", prefix);
+    }
     sql += kept_heartbeat(words, now);
     if (words.mariadb()) {
         // A server that was a primary has its own transactions in its binary log only.
-        const bool was_primary = now.source.empty();
+        const bool was_primary = now.source.empty() && now.using_gtid != "Slave_Pos";
         sql += fmt::format(",MASTER_USE_GTID={}", was_primary ? "current_pos" : "slave_pos");
         return sql;
     }

@@ -15,13 +15,16 @@ namespace baton::dialect {
 
 namespace {
 
-constexpr std::array<std::string_view, 50> names{
+constexpr auto names = std::to_array<std::string_view>({
+    "admin_address",
+    "admin_port",
     "binlog_expire_logs_auto_purge",
     "binlog_expire_logs_seconds",
     "binlog_format",
     "binlog_row_image",
     "enforce_gtid_consistency",
     "expire_logs_days",
+    "extra_port",
     "group_replication_group_name",
     "group_replication_single_primary_mode",
     "gtid_binlog_pos",
@@ -34,6 +37,8 @@ constexpr std::array<std::string_view, 50> names{
     "log_bin",
     "log_replica_updates",
     "log_slave_updates",
+    "max_connections",
+    "maxscale_version",
     "performance_schema",
     "persisted_globals_load",
     "port",
@@ -66,7 +71,7 @@ constexpr std::array<std::string_view, 50> names{
     "sync_relay_log",
     "version",
     "version_comment",
-};
+});
 
 constexpr std::size_t name_count = names.size();
 
@@ -206,6 +211,17 @@ topology::Identity identity_of(const Variables& variables, const Vocabulary& wor
     identity.durable = variables.number("sync_binlog") == 1 &&
                        variables.number("innodb_flush_log_at_trx_commit") == 1;
     identity.has_super_read_only = words.has_super_read_only;
+    identity.binlog_server = variables.has("maxscale_version") ||
+                             contains_ignoring_case(identity.version, "maxscale") ||
+                             contains_ignoring_case(identity.version_comment, "maxscale");
+    if (words.mariadb()) {
+        identity.admin_port = port_of(variables["extra_port"]);
+    } else if (!variables["admin_address"].empty()) {
+        identity.admin_port = port_of(variables["admin_port"]);
+        const auto host = variables["admin_address"];
+        identity.admin_host =
+            host == "*" || host == "0.0.0.0" || host == "::" ? "" : std::string(host);
+    }
     // MariaDB's server_uid is a hash of the machine and the port, not of the data: copied machines
     // have the same one.
     identity.uuid = variables["server_uuid"].empty() ? fmt::format(
@@ -282,6 +298,7 @@ Statics read_variables(const ResultRows& rows) {
     statics.group_name = variables.text("group_replication_group_name");
     statics.group_single_primary = variables.on("group_replication_single_primary_mode");
     statics.purged_gtid_set = variables.text("gtid_purged");
+    statics.max_connections = variables.number("max_connections");
     statics.port = port_of(variables["port"]);
     return statics;
 }

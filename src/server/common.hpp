@@ -7,6 +7,7 @@
 #include "baton/server/servers.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -25,6 +26,12 @@ struct Common {
     Options options;
     std::function<bool()> may_act;
     TaskGroup background;  // statements that outlive the step that sent them
+    /// Where else a server lets administrators in when all its connections are taken, as it said
+    /// itself when it was observed last.
+    std::map<InstanceId, InstanceId> admin_addresses;
+
+    /// Null when there is none, or when the error is not that all connections are taken.
+    [[nodiscard]] const InstanceId* other_way_in(const InstanceId& id, const Error& error) const;
 
     [[nodiscard]] TimePoint now() const { return std::chrono::steady_clock::now(); }
 };

@@ -5,6 +5,8 @@
 #include "performer.hpp"
 #include "watch.hpp"
 
+#include "baton/dialect/error_codes.hpp"
+
 namespace baton::server {
 
 mysql::ConnectOptions connect_options(const Options& options, const InstanceId& id) {
@@ -14,6 +16,14 @@ mysql::ConnectOptions connect_options(const Options& options, const InstanceId& 
     connect.cert_file = options.cert_file;
     connect.key_file = options.key_file;
     return connect;
+}
+
+const InstanceId* Common::other_way_in(const InstanceId& id, const Error& error) const {
+    if (dialect::classify(error) != topology::ProbeFailure::too_many_connections) {
+        return nullptr;
+    }
+    const auto found = admin_addresses.find(id);
+    return found == admin_addresses.end() ? nullptr : &found->second;
 }
 
 struct ManagedServers::Impl : Common {

@@ -133,8 +133,15 @@ Task<Result<void>> Session::open(std::string lock_name, Deadline deadline) {
     mysql::ConnectOptions options = connect_options(common_.options, id_);
     options.multi_statements = false;
     options.init_sql = dialect::session_sql(session_idle_limit, Duration::zero());
-    const Result<void> connected =
-        co_await connection_.connect(std::move(options), deadline, false);
+    mysql::ConnectOptions other_options = options;
+    Result<void> connected = co_await connection_.connect(std::move(options), deadline, false);
+    if (!connected) {
+        if (const InstanceId* other = common_.other_way_in(id_, connected.error())) {
+            other_options.host = other->host;
+            other_options.port = other->port;
+            connected = co_await connection_.connect(std::move(other_options), deadline, false);
+        }
+    }
     if (!connected) {
         co_return explain(connected.error(), "connect");
     }

@@ -17,6 +17,8 @@ namespace {
 constexpr Duration session_idle_limit = 10min;
 constexpr Duration label_interval = 1min;
 constexpr Duration label_limit = 300ms;
+/// A server that was given less than this for an answer does not hang.
+constexpr Duration fair_time = 100ms;
 
 WallMs wall_now() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -28,6 +30,10 @@ WallMs wall_now() {
 bool ended_session(const Error& error) {
     return error.code == Errc::unreachable || error.code == Errc::cancelled ||
            error.code == Errc::unavailable;
+}
+
+bool is_loopback(const std::string& host) {
+    return host.starts_with("127.") || host == "localhost" || host == "::1";
 }
 
 std::vector<dialect::ResultRows> rows_of(std::vector<mysql::ResultSet> sets) {
@@ -58,6 +64,7 @@ Task<topology::Observation> ServerWatch::probe(Deadline deadline) {
     topology::Observation observation;
     observation.id = id_;
     observation.started = common_.now();
+    answered_ = false;
 
     const std::optional<Error> failure = co_await observe(deadline);
 
@@ -66,6 +73,14 @@ Task<topology::Observation> ServerWatch::probe(Deadline deadline) {
     if (failure.has_value()) {
         observation.failure = dialect::classify(*failure);
         observation.error = clipped(failure->what, 500);
+        if (answered_ && observation.failure == topology::ProbeFailure::timeout) {
+            // Whoever answers anything lives; a dead one would not have let us in.
+            observation.failure = topology::ProbeFailure::hangs;
+        }
+        if (observation.failure == topology::ProbeFailure::hangs ||
+            observation.failure == topology::ProbeFailure::too_many_connections) {
+            observation.strain = reader_.strain();
+        }
         observation.connection_lost = lost_ && topology::is_absence(observation.failure);
         co_return observation;
     }
@@ -77,6 +92,7 @@ Task<topology::Observation> ServerWatch::probe(Deadline deadline) {
     identity.environment = labels_[2].value;
     identity.alias = labels_[3].value;
     identity.suggested_cluster_alias = labels_[4].value;
+    learn_admin_address();
     co_return observation;
 }
 
@@ -101,13 +117,30 @@ Task<std::optional<Error>> ServerWatch::connect(Deadline deadline) {
     options.init_sql = dialect::session_sql(session_idle_limit, 2 * common_.options.probe_timeout);
     // MariaDB's library does not tell why it could not connect ("115"); the kernel does.
     const bool in_doubt = failed_before_ || lost_;
-    const Result<void> connected =
-        co_await connection_.connect(std::move(options), deadline, in_doubt);
+    mysql::ConnectOptions other_options = options;
+    Result<void> connected = co_await connection_.connect(std::move(options), deadline, in_doubt);
+    by_admin_ = false;
+    if (!connected) {
+        if (const InstanceId* other = common_.other_way_in(id_, connected.error())) {
+            other_options.host = other->host;
+            other_options.port = other->port;
+            const Result<void> admitted =
+                co_await connection_.connect(std::move(other_options), deadline, false);
+            by_admin_ = admitted.has_value();
+            if (by_admin_) {
+                connected = admitted;
+            }
+        }
+    }
     failed_before_ = !connected;
     if (!connected) {
         co_return connected.error();
     }
+    answered_ = true;
     reader_.begin_session();
+    if (by_admin_) {
+        reader_.note_turned_away();
+    }
     labelled_.reset();
     for (Label& label : labels_) {
         label.bad = false;
@@ -120,9 +153,23 @@ Task<std::optional<Error>> ServerWatch::poll(Deadline deadline) {
         const TimePoint now = common_.now();
         std::string sql = reader_.sql(now);
         mysql::Reply reply = co_await connection_.query(std::move(sql), deadline);
+        if (reply.error.has_value() && reply.error->code == Errc::timeout) {
+            answered_ = answered_ || !reply.sets.empty();
+            if (answered_) {
+                reader_.on_silence(
+                    rows_of(std::move(reply.sets)), deadline - now < fair_time, common_.now()
+                );
+                const std::string& what = reader_.strain().unanswered;
+                if (!what.empty()) {
+                    reply.error = reply.error->in(fmt::format("answers, but not \"{}\"", what));
+                }
+            }
+            co_return reply.error;
+        }
         if (reply.error.has_value() && (!connection_.is_open() || ended_session(*reply.error))) {
             co_return reply.error;
         }
+        answered_ = true;
         switch (reader_.on_reply(rows_of(std::move(reply.sets)), reply.error, now)) {
             case dialect::StateReader::Outcome::again:
                 break;
@@ -133,6 +180,25 @@ Task<std::optional<Error>> ServerWatch::poll(Deadline deadline) {
                 co_await ask_labels(deadline);
                 co_return std::nullopt;
         }
+    }
+}
+
+void ServerWatch::learn_admin_address() {
+    const auto& state = reader_.state();
+    const auto& identity = state.identity;
+    // An address of the host itself would be another host from here.
+    const bool usable =
+        identity.admin_port != 0 && (!is_loopback(identity.admin_host) || is_loopback(id_.host));
+    if (usable) {
+        common_.admin_addresses[id_] = InstanceId(
+            identity.admin_host.empty() ? id_.host : identity.admin_host, identity.admin_port
+        );
+    } else {
+        common_.admin_addresses.erase(id_);
+    }
+    if (by_admin_ && state.strain.connections + 1 < state.strain.connection_limit) {
+        connection_.drop();  // leaves the way for others; the next probe comes in as usual
+        by_admin_ = false;
     }
 }
 

@@ -30,6 +30,8 @@ private:
     Task<std::optional<Error>> observe(Deadline deadline);
     Task<std::optional<Error>> connect(Deadline deadline);
     Task<std::optional<Error>> poll(Deadline deadline);
+    /// What is remembered for a time when all connections are taken.
+    void learn_admin_address();
     Task<void> ask_labels(Deadline deadline);
     void complain();
 
@@ -40,6 +42,8 @@ private:
     Signal woken_;
     bool failed_before_ = false;  // the last connect failed: try the bare port first
     bool lost_ = false;           // an established session ended since the last good probe
+    bool answered_ = false;       // in this probe it has let us in, or answered something
+    bool by_admin_ = false;       // the session came in where only administrators are let in
     std::string complaints_;      // logged last
 
     struct Label {

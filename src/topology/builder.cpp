@@ -122,7 +122,11 @@ struct Builder::Impl {
     }
 
     Change apply_failure(Server& server, const Observation& observation) {
-        auto& health = edit(server).health;
+        auto& instance = edit(server);
+        auto& health = instance.health;
+        if (observation.strain) {
+            instance.state.strain = *observation.strain;
+        }
         // An observation without state that claims success is one we cannot understand.
         const auto failure =
             observation.failure == ProbeFailure::none ? ProbeFailure::error : observation.failure;
@@ -212,16 +216,32 @@ struct Builder::Impl {
         const bool progress = decisive || differs_in_progress(old.state, next->state);
         next->received_at = old.received_at;
         next->binlog_moved_at = old.binlog_moved_at;
+        next->quiet_since = observation.started;
         // Both ends must be observations of this process: stored ones have no monotonic time.
         if (old.ever_seen && old.health.last_seen != TimePoint{}) {
             if (same_sources && shows_receipt(old.state, next->state)) {
                 next->received_at = old.health.last_seen - old.health.latency;
+            } else if (same_sources) {
+                next->quiet_since = old.quiet_since;
             }
             if (old.state.binlog != next->state.binlog) {
                 next->binlog_moved_at = observation.ended;
+                next->binlog_moving_since = old.binlog_moving_since == TimePoint{}
+                                                ? observation.ended
+                                                : old.binlog_moving_since;
             }
         } else {
             next->binlog_moved_at = observation.ended;
+        }
+        const auto* channel = next->channel();
+        if (channel != nullptr && channel->receiver != ThreadState::running) {
+            next->unconnected_since = same_sources && old.unconnected_since != TimePoint{}
+                                          ? old.unconnected_since
+                                          : observation.ended;
+        }
+        if (next->state.read_only) {
+            next->read_only_since =
+                old.read_only_since == TimePoint{} ? observation.ended : old.read_only_since;
         }
         structure_dirty = structure_dirty || structural || !old.health.valid ||
                           old.state.read_only != next->state.read_only ||
@@ -560,7 +580,8 @@ void Builder::restore(Instance instance) {
     instance.health.last_attempt = instance.health.last_seen = instance.health.first_failure =
         TimePoint{};
     instance.health.first_failure_ms = 0;
-    instance.received_at = instance.binlog_moved_at = TimePoint{};
+    instance.received_at = instance.binlog_moved_at = instance.binlog_moving_since = TimePoint{};
+    instance.read_only_since = instance.quiet_since = instance.unconnected_since = TimePoint{};
     instance.witness.reset();
     server.sources = channel_sources(instance.state);
     server.replicas = instance.state.reported_replicas;

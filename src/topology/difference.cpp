@@ -35,6 +35,22 @@ bool shows_receipt(const Channel& before, const Channel& now) {
             now.retrieved_gtid_set != before.retrieved_gtid_set);
 }
 
+/// The times after which findings are made of it; what lies between is not worth a look.
+unsigned stage_of(const Waiters& waiters) {
+    const auto seconds = waiters.sessions == 0 ? 0 : waiters.seconds;
+    return (seconds >= 2 ? 1U : 0U) + (seconds >= 5 ? 1U : 0U) + (seconds >= 10 ? 1U : 0U) +
+           (seconds >= 30 ? 1U : 0U);
+}
+
+bool differs_decisively(const Strain& before, const Strain& now) {
+    return before.turns_away != now.turns_away || before.unanswered != now.unanswered ||
+           stage_of(before.disk) != stage_of(now.disk) ||
+           stage_of(before.commit) != stage_of(now.commit) ||
+           stage_of(before.acknowledgement) != stage_of(now.acknowledgement) ||
+           stage_of(before.metadata_lock) != stage_of(now.metadata_lock) ||
+           stage_of(before.global_lock) != stage_of(now.global_lock);
+}
+
 }  // namespace
 
 bool differs_decisively(const ServerState& before, const ServerState& now) {
@@ -43,6 +59,7 @@ bool differs_decisively(const ServerState& before, const ServerState& now) {
            before.semi_sync != now.semi_sync || before.group != now.group ||
            before.reported_replicas != now.reported_replicas ||
            before.dump_threads != now.dump_threads ||
+           differs_decisively(before.strain, now.strain) ||
            !std::equal(
                before.channels.begin(),
                before.channels.end(),

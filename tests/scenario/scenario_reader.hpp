@@ -139,7 +139,8 @@ inline topology::ProbeFailure probe_failure(const std::string& text) {
           ProbeFailure::unresolved,
           ProbeFailure::access_denied,
           ProbeFailure::too_many_connections,
-          ProbeFailure::error}) {
+          ProbeFailure::error,
+          ProbeFailure::hangs}) {
         if (text == topology::to_string(failure)) {
             return failure;
         }
@@ -203,6 +204,111 @@ inline void set_version(Server& server, const std::string& version) {
     }
 }
 
+/// What advice looks at; all well unless said.
+inline void read_settings(Server& server, const YAML::Node& value) {
+    auto& state = server.state;
+    auto& settings = state.settings;
+    const bool mariadb = state.identity.flavor == topology::Flavor::mariadb;
+    if (!settings.read) {
+        settings.read = true;
+        settings.replica_words = settings.can_persist = !mariadb;
+        settings.sync_binlog = settings.flush_log_at_commit = 1;
+        settings.binlog_expire_seconds = 30 * 86'400;
+        settings.enforce_gtid_consistency = "ON";
+        state.semi_sync.has_source = state.semi_sync.has_replica = true;
+        state.identity.replica_net_timeout_seconds = 4;
+        state.identity.gtid_strict = mariadb;
+    }
+    for (const auto& entry : value) {
+        const auto what = entry.first.as<std::string>();
+        const auto& node = entry.second;
+        const auto number = [&] { return as<std::uint64_t>(node, server.name + "." + what); };
+        const auto flag = [&] { return as<bool>(node, server.name + "." + what); };
+        if (what == "words")
+            settings.replica_words = flag();
+        else if (what == "persist")
+            settings.can_persist = flag();
+        else if (what == "sync_binlog")
+            settings.sync_binlog = number();
+        else if (what == "flush")
+            settings.flush_log_at_commit = number();
+        else if (what == "sync_relay_log")
+            settings.sync_relay_log = number();
+        else if (what == "expire_hours")
+            settings.binlog_expire_seconds = number() * 3600;
+        else if (what == "workers")
+            settings.parallel_workers = number();
+        else if (what == "commit_order")
+            settings.preserve_commit_order = flag();
+        else if (what == "skip_start")
+            settings.skip_start = flag();
+        else if (what == "skip_errors")
+            settings.skip_errors = node.as<std::string>();
+        else if (what == "enforce")
+            settings.enforce_gtid_consistency = node.as<std::string>();
+        else if (what == "kept")
+            settings.read_only_kept =
+                flag() ? topology::Kept::yes : topology::Kept::at_run_time_only;
+        else if (what == "super_read_only")
+            state.super_read_only = flag();
+        else if (what == "net_timeout")
+            state.identity.replica_net_timeout_seconds = number();
+        else if (what == "connect_retry")
+            channel(server).connect_retry_seconds = number();
+        else if (what == "retry_count")
+            channel(server).retry_count = number();
+        else if (what == "has_source")
+            state.semi_sync.has_source = flag();
+        else if (what == "has_replica")
+            state.semi_sync.has_replica = flag();
+        else if (what == "semi_sync_timeout")
+            state.semi_sync.timeout_ms = number();
+        else
+            throw BadScenario(server.name + ".settings has no '" + what + "'");
+    }
+}
+
+/// "4/20": four sessions wait, the longest for 20 s.
+inline topology::Waiters waiters(const std::string& text) {
+    const auto slash = text.find('/');
+    if (slash == std::string::npos) {
+        throw BadScenario("'" + text + "' is not sessions/seconds");
+    }
+    topology::Waiters out;
+    out.sessions = static_cast<std::uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
+    out.seconds = static_cast<std::uint32_t>(std::strtoul(text.c_str() + slash + 1, nullptr, 10));
+    return out;
+}
+
+inline void read_strain(Server& server, const YAML::Node& value) {
+    auto& strain = server.state.strain;
+    for (const auto& entry : value) {
+        const auto what = entry.first.as<std::string>();
+        const auto text = entry.second.as<std::string>();
+        if (what == "disk")
+            strain.disk = waiters(text);
+        else if (what == "commit")
+            strain.commit = waiters(text);
+        else if (what == "acknowledgement")
+            strain.acknowledgement = waiters(text);
+        else if (what == "metadata_lock")
+            strain.metadata_lock = waiters(text);
+        else if (what == "global_lock")
+            strain.global_lock = waiters(text);
+        else if (what == "connections")
+            strain.connections = entry.second.as<std::uint64_t>();
+        else if (what == "connection_limit")
+            strain.connection_limit = entry.second.as<std::uint64_t>();
+        else if (what == "turns_away")
+            strain.turns_away = entry.second.as<bool>();
+        else if (what == "unanswered") {
+            strain.unanswered = text;
+            strain.unanswered_since = start_time + meanwhile_after;
+        } else
+            throw BadScenario(server.name + ".strain has no '" + what + "'");
+    }
+}
+
 }  // namespace detail
 
 /// One member of a server. False when there is no member of this name.
@@ -249,6 +355,11 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
         identity.report_host = text();
     else if (key == "report_port")
         identity.report_port = static_cast<Port>(number());
+    else if (key == "binlog_server")
+        identity.binlog_server = flag();
+    // {disk: 4/20, connections: 151, connection_limit: 151, turns_away: yes, unanswered: SHOW ...}
+    else if (key == "strain")
+        detail::read_strain(server, value);
     else if (key == "log_bin")
         identity.log_bin = flag();
     else if (key == "log_replica_updates")
@@ -333,6 +444,9 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
             detail::channel(server).seconds_behind = as<std::int64_t>(value, server.name + ".lag");
         }
     }
+    // What advice looks at, all well unless said: {persist: no, workers: 8, commit_order: no, ...}
+    else if (key == "settings")
+        detail::read_settings(server, value);
     // semi-sync: {source: yes, status: yes, wait: 1, clients: 0, replica: no}
     else if (key == "semi_sync") {
         auto& x = state.semi_sync;
@@ -427,6 +541,9 @@ inline topology::Observation failed_probe(const Server& server, TimePoint at) {
     out.wall_ms = wall_at(at);
     out.failure = server.probe;
     out.error = std::string(topology::to_string(server.probe));
+    if (server.probe == topology::ProbeFailure::hangs) {
+        out.strain = server.state.strain;
+    }
     return out;
 }
 

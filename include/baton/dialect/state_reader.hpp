@@ -7,10 +7,15 @@
 // Each poll reads what changes (positions, threads, read_only, replicas, semi-sync clients);
 // settings and identity are read when a session begins and then every `refresh_every`. A part whose
 // rows are the same as last time is not looked at again.
+//
+// A server can answer some statements and hang in others: SHOW BINARY LOG STATUS waits for commits,
+// which wait for space on the disk. A statement that hung is left out for a while, or each probe
+// would leave one more session behind that hangs; what the sessions wait for is looked at instead.
 
 #include "baton/base/time.hpp"
 #include "baton/dialect/replication_rows.hpp"
 #include "baton/dialect/result_rows.hpp"
+#include "baton/dialect/session_watch.hpp"
 #include "baton/dialect/vocabulary.hpp"
 #include "baton/topology/instance.hpp"
 
@@ -48,6 +53,19 @@ public:
         std::vector<ResultRows> sets, const std::optional<Error>& error, TimePoint now
     );
 
+    /// No answer by the deadline; `sets` came before that. The session is gone. Remembers which
+    /// statement hung, unless `in_haste`: then there was hardly any time for an answer.
+    void on_silence(std::vector<ResultRows> sets, bool in_haste, TimePoint now);
+
+    /// Something without which there is no state is left out: the server hangs.
+    [[nodiscard]] bool hangs() const;
+
+    /// Also what was seen before a statement hung.
+    [[nodiscard]] const topology::Strain& strain() const { return strain_; }
+
+    /// All connections are taken, as the attempt to open one more has shown.
+    void note_turned_away() { strain_.turns_away = true; }
+
     [[nodiscard]] const topology::ServerState& state() const { return state_; }
 
     [[nodiscard]] const Vocabulary& words() const { return words_; }
@@ -63,10 +81,13 @@ public:
 
 private:
     enum class Part : std::uint8_t {
+        ping,  // only when nothing else can be asked
         variables,
-        uptime,
+        load,
         kept,
         changing,
+        sessions,
+        disk_errors,
         group_members,
         semi_sync_status,
         binary_log,
@@ -85,6 +106,12 @@ private:
     void read_replicas(const ResultRows& rows);
     void read_heartbeats(const ResultRows& rows);
     void read_kept(const ResultRows& rows);
+    void read_load(const ResultRows& rows);
+    void read_sessions(const ResultRows& rows);
+    [[nodiscard]] bool left_out(Part part) const;
+    [[nodiscard]] bool anything_left_out() const;
+    [[nodiscard]] bool wants_sessions() const;
+    void tell_left_out();
     void read_members(const ResultRows& rows);
     void read_semi_sync(const ResultRows& rows);
     void combine();
@@ -103,6 +130,7 @@ private:
     std::vector<Part> asked_;
     std::optional<TimePoint> refreshed_;  // last time that variables were read
     bool refreshing_ = false;
+    TimePoint now_{};    // of the request being made
     bool first_ = true;  // nothing but variables was read in this session
     bool words_tried_ = false;
     bool need_dump_threads_ = false;
@@ -110,6 +138,24 @@ private:
     unsigned attempts_ = 0;
     std::string binlog_pos_, slave_pos_;  // MariaDB
     Error error_;
+
+    // What follows outlives a session.
+    struct Hanging {
+        TimePoint since{}, again_at{};
+        Duration pause{};
+
+        [[nodiscard]] bool is_set() const { return since != TimePoint{}; }
+    };
+
+    std::array<Hanging, part_count> hanging_;
+    topology::Strain strain_;
+    SessionWatch sessions_;
+    TimePoint sessions_at_{};  // when they were last asked for
+    topology::LogPosition binlog_before_;
+    std::string uuid_before_;
+    bool stands_still_ = false;  // the binary log did not move between the last two polls
+    std::uint64_t threads_running_ = 0;
+    std::optional<std::uint64_t> turned_away_;  // counter
 };
 
 }  // namespace baton::dialect

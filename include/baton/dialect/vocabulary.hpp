@@ -48,6 +48,7 @@ struct Statics {
     std::string group_name;
     bool group_single_primary = false;
     std::string purged_gtid_set;
+    std::uint64_t max_connections = 0;
     Port port = 0;  // @@port
 };
 

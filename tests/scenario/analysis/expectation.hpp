@@ -18,6 +18,7 @@
 //       replicas_downtimed: yes
 //       counts: {replicas: 2, valid: 2, replicating: 0, failing: 1, hearing: 0, silent: 0, lagging:
 //       0, delayed: 0}
+//   policy: {cut_off: always}  # what differs from the defaults
 //   expect_structure: {p1: [NoWriteableMasterStructureWarning]}    # whatever the codes
 
 #include "scenario/scenario_reader.hpp"
@@ -40,17 +41,49 @@ inline std::string recovery_name(RecoveryKind kind) {
         case RecoveryKind::dead_intermediate:
             return "dead_intermediate";
         case RecoveryKind::contain_deposed:
+            return "contain_deposed";
+        case RecoveryKind::switchover:
+            return "switchover";
+        case RecoveryKind::rejoin:
+            return "rejoin";
+        case RecoveryKind::repair_semi_sync:
+            return "repair_semi_sync";
+        case RecoveryKind::make_writable:
+            return "make_writable";
+        case RecoveryKind::restart_receiver:
             break;
     }
-    return "contain_deposed";
+    return "restart_receiver";
+}
+
+/// The section `policy`: what differs from the defaults.
+inline Policy policy_of(const YAML::Node& node) {
+    Policy policy;
+    for (const auto& entry : node) {
+        const auto key = entry.first.as<std::string>();
+        const auto& value = entry.second;
+        if (key == "enforce_exact_semi_sync") {
+            policy.enforce_exact_semi_sync = value.as<bool>();
+        } else if (key == "replace_hanging") {
+            policy.replace_hanging = value.as<bool>();
+        } else if (key == "cut_off") {
+            const auto text = value.as<std::string>();
+            policy.cut_off = text == "report"   ? CutOff::report
+                             : text == "always" ? CutOff::always
+                                                : CutOff::when_nothing_is_lost;
+        } else {
+            throw scenario::BadScenario("policy has no '" + key + "'");
+        }
+    }
+    return policy;
 }
 
 class Comparison {
 public:
-    explicit Comparison(const scenario::Scenario& scenario, Policy policy = {})
+    explicit Comparison(const scenario::Scenario& scenario)
         : scenario_(scenario),
           topology_(scenario.topology()),
-          findings_(analyze(*topology_, policy)) {}
+          findings_(analyze(*topology_, policy_of(scenario.document["policy"]))) {}
 
     /// One line for each difference.
     std::vector<std::string> differences() {
