@@ -23,13 +23,17 @@ Task<StepResult> ServerPerformer::perform(Step step, Deadline deadline) {
     co_return co_await on_target(std::move(step), deadline);
 }
 
-Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
-    auto& slot = targets_[step.target];
+/// The session on the server, open, with the lock when that is wanted, and on the server that is
+/// meant.
+Task<Result<std::shared_ptr<Target>>> ServerPerformer::ready(
+    InstanceId id, std::string expected_uuid, bool with_lock, Deadline deadline
+) {
+    auto& slot = targets_[id];
     if (slot == nullptr) {
-        slot = std::make_shared<Target>(common_, step.target);
+        slot = std::make_shared<Target>(common_, id);
     }
     const std::shared_ptr<Target> target = slot;  // the map may change while we wait
-    const bool wants_lock = step.needs_lock && !lock_name_.empty();
+    const bool wants_lock = with_lock && !lock_name_.empty();
     const bool usable = co_await target->session.is_usable();
     if (!usable || (wants_lock && !target->prepared)) {
         std::string lock = wants_lock ? lock_name_ : std::string{};
@@ -40,16 +44,35 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
         target->prepared = wants_lock;
     }
     const std::string& uuid = target->session.identity().uuid;
-    if (!step.expected_uuid.empty() && !equal_ignoring_case(step.expected_uuid, uuid)) {
+    if (!expected_uuid.empty() && !equal_ignoring_case(expected_uuid, uuid)) {
         co_return fail(
             Errc::refused,
             fmt::format(
                 "{}: another server answers there: {} instead of {}",
-                step.target.text(),
+                id.text(),
                 clipped(uuid, 100),
-                step.expected_uuid
+                expected_uuid
             )
         );
+    }
+    co_return target;
+}
+
+Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
+    Result<std::shared_ptr<Target>> found =
+        co_await ready(step.target, step.expected_uuid, step.needs_lock, deadline);
+    if (!found) {
+        co_return found.error();
+    }
+    const std::shared_ptr<Target> target = *found;
+    std::shared_ptr<Target> guard;
+    if (!step.guard.empty()) {
+        Result<std::shared_ptr<Target>> guarding =
+            co_await ready(step.guard, step.guard_uuid, step.needs_lock, deadline);
+        if (!guarding) {
+            co_return guarding.error();
+        }
+        guard = *guarding;
     }
     switch (step.kind) {
         case StepKind::stop_receiver:
@@ -59,8 +82,11 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
         case StepKind::wait_applied:
             co_return co_await wait_applied(target, std::move(step), deadline);
         case StepKind::promote:
-            co_return co_await promote(target, std::move(step), deadline);
+            co_return co_await promote(target, guard, std::move(step), deadline);
         case StepKind::repoint:
+            if (step.former_primary) {
+                co_return co_await become_replica(target, secret_, std::move(step), deadline);
+            }
             co_return co_await repoint(target, std::move(step), deadline);
         case StepKind::set_read_only:
             co_return co_await set_read_only(target, std::move(step), deadline);
@@ -69,7 +95,9 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
         case StepKind::witness:
             co_return co_await witness(target, std::move(step), deadline);
         case StepKind::read_credentials:
+            co_return co_await read_credentials(target, secret_, std::move(step), deadline);
         case StepKind::clone:
+            co_return co_await clone(target, std::move(step), deadline);
         case StepKind::set_semi_sync:
         case StepKind::hook:
             break;

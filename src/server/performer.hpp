@@ -23,6 +23,13 @@ struct Target {
     bool prepared = false;  // the lock was taken, or the server has none to give
 };
 
+/// With which user replicas connect to their source. In memory only.
+struct ChannelSecret {
+    std::string user, password;
+    bool tls = false;
+    bool asked = false;  // tls is known
+};
+
 using StepResult = Result<recovery::StepReport>;
 
 class ServerPerformer final : public ports::Performer {
@@ -34,10 +41,14 @@ public:
 
 private:
     Task<StepResult> on_target(recovery::Step step, Deadline deadline);
+    Task<Result<std::shared_ptr<Target>>> ready(
+        InstanceId id, std::string expected_uuid, bool with_lock, Deadline deadline
+    );
 
     Common& common_;
     std::string lock_name_;
     std::map<InstanceId, std::shared_ptr<Target>> targets_;
+    std::shared_ptr<ChannelSecret> secret_ = std::make_shared<ChannelSecret>();
 };
 
 // One function for each kind of step. All may be repeated.
@@ -53,7 +64,27 @@ Task<StepResult> wait_applied(
 );
 Task<StepResult> repoint(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
 Task<StepResult> witness(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
-Task<StepResult> promote(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
+/// `guard`: of step.guard, null when there is none.
+Task<StepResult> promote(
+    std::shared_ptr<Target> target,
+    std::shared_ptr<Target> guard,
+    recovery::Step step,
+    Deadline deadline
+);
+Task<StepResult> read_credentials(
+    std::shared_ptr<Target> target,
+    std::shared_ptr<ChannelSecret> known,
+    recovery::Step step,
+    Deadline deadline
+);
+/// repoint of a server that has no channel, or only half a one.
+Task<StepResult> become_replica(
+    std::shared_ptr<Target> target,
+    std::shared_ptr<ChannelSecret> known,
+    recovery::Step step,
+    Deadline deadline
+);
+Task<StepResult> clone(std::shared_ptr<Target> target, recovery::Step step, Deadline deadline);
 Task<StepResult> set_read_only(
     std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
 );
@@ -67,6 +98,30 @@ Task<StepResult> set_writable(
 /// timeout (not certain by the deadline), not_leader, server_error, unreachable.
 Task<Result<bool>> quiesce(
     std::shared_ptr<Target> target, std::string channel, bool until_ended, Deadline deadline
+);
+
+/// Watches a receiver that was just started until it has its source.
+Task<StepResult> see_it_connect(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+
+/// Gives transactions that have written and are older than a second so long to end. Changes
+/// nothing.
+Task<Result<void>> await_transactions(
+    std::shared_ptr<Target> target, Duration grace, Deadline deadline
+);
+
+/// Ends the sessions of transactions that have written and are still open; their number.
+Task<Result<std::size_t>> end_transactions(std::shared_ptr<Target> target, Deadline deadline);
+
+/// Waits until everything in step.required_gtid_set is applied.
+Task<Result<void>> await_required(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+
+/// Refuses unless the server is read-only and has nothing beyond step.required_gtid_set.
+Task<Result<void>> guard_holds(
+    std::shared_ptr<Target> guard, recovery::Step step, Deadline deadline
 );
 
 /// Waits until everything received on the channel is applied; starts the applier when it is stopped

@@ -77,8 +77,8 @@ Task<Result<void>> send_stop(
 }
 
 /// MariaDB drops the relay logs when an applier is started under GTID while the receiver is stopped
-/// too. By file and position it keeps them: so what was received is applied like that, and the next
-/// change of the source goes back to GTID.
+/// too. By file and position it keeps them: so what was received is applied like that, and the end
+/// of the drain goes back to GTID.
 Task<Result<void>> start_applier_of_stopped_mariadb(
     std::shared_ptr<Target> target, Channel channel, Deadline deadline
 ) {
@@ -186,6 +186,32 @@ Task<Result<bool>> quiesce(
     }
 }
 
+namespace {
+
+/// After what start_applier_of_stopped_mariadb() began: a replica left at file and position could
+/// neither be promoted nor be told where it stands. The relay logs that this drops are applied.
+Task<Result<void>> back_to_gtid(
+    std::shared_ptr<Target> target, Channel channel, Deadline deadline
+) {
+    Session& session = target->session;
+    const Result<void> stopped = co_await session.change(
+        dialect::stop_replication(session.words(), Threads::applier, channel.name), deadline
+    );
+    if (!stopped) {
+        co_return stopped.error();
+    }
+    co_return co_await session.change(
+        fmt::format(
+            "CHANGE MASTER {} TO MASTER_USE_GTID=slave_pos{}",
+            dialect::literal(channel.name),
+            dialect::kept_heartbeat(session.words(), channel)
+        ),
+        deadline
+    );
+}
+
+}  // namespace
+
 Task<StepResult> stop_receiver(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     Result<bool> ended = co_await quiesce(target, step.channel, false, deadline);
     if (!ended) {
@@ -213,6 +239,8 @@ Task<StepResult> stop_receiver(std::shared_ptr<Target> target, Step step, Deadli
 Task<Result<Look>> drain(std::shared_ptr<Target> target, std::string channel, Deadline deadline) {
     Session& session = target->session;
     int starts = 0;
+    bool by_position = false;
+    gtid::GtidSet received;  // when the applier was started by position
     Duration pause = 2ms;
     for (;;) {  // until the deadline
         Result<Look> look = co_await session.look(deadline);
@@ -227,7 +255,14 @@ Task<Result<Look>> drain(std::shared_ptr<Target> target, std::string channel, De
         if (!backlog) {
             co_return session.explain(backlog.error(), "backlog");
         }
-        if (backlog->empty()) {
+        if (backlog->empty() && gtid::missing_from(received, look->executed) == 0) {
+            if (by_position && state->receiver == ThreadState::stopped) {
+                const Result<void> back = co_await back_to_gtid(target, *state, deadline);
+                if (!back) {
+                    co_return back.error();
+                }
+                co_return co_await session.look(deadline);
+            }
             co_return look;
         }
         if (state->applier == ThreadState::stopped) {
@@ -244,6 +279,15 @@ Task<Result<Look>> drain(std::shared_ptr<Target> target, std::string channel, De
                 );
             }
             ++starts;
+            if (session.words().mariadb() && state->uses_gtid() &&
+                state->receiver == ThreadState::stopped) {
+                Result<gtid::GtidSet> all = look->received(*state);
+                if (!all) {
+                    co_return session.explain(all.error(), "received transactions");
+                }
+                received = std::move(*all);
+                by_position = true;
+            }
             const Result<void> started = co_await start_applier(target, *state, deadline);
             if (!started) {
                 co_return started.error();
@@ -454,7 +498,8 @@ Task<Result<void>> stop_applier_if(
     co_return Result<void>();
 }
 
-/// Watches a receiver that was just started until it has its source.
+}  // namespace
+
 Task<StepResult> see_it_connect(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     Session& session = target->session;
     for (;;) {  // until the deadline
@@ -499,8 +544,6 @@ Task<StepResult> see_it_connect(std::shared_ptr<Target> target, Step step, Deadl
         co_await sleep_for(poll_pause);
     }
 }
-
-}  // namespace
 
 Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     Session& session = target->session;

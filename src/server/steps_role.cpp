@@ -116,6 +116,19 @@ Task<Result<std::string>> leave_source(
     co_return std::string("; old source forgotten");
 }
 
+/// As a replica it must not wait for acknowledgements of its own.
+Task<void> take_semi_sync_back(std::shared_ptr<Target> target) {
+    Session& session = target->session;
+    const auto off = dialect::semi_sync_source(session.words(), false);
+    if (!off.has_value()) {
+        co_return;
+    }
+    const Result<void> done = co_await session.change(*off, session.common().now() + 1s);
+    if (!done) {
+        log::warning("{}: semi-sync stays on: {}", session.id().text(), done.error().what);
+    }
+}
+
 /// Everything received is applied and nothing more can come; executed covers what is required.
 Task<Result<Look>> ready_to_promote(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     Session& session = target->session;
@@ -161,8 +174,16 @@ Task<Result<Look>> ready_to_promote(std::shared_ptr<Target> target, Step step, D
 
 }  // namespace
 
-Task<StepResult> promote(std::shared_ptr<Target> target, Step step, Deadline deadline) {
+Task<StepResult> promote(
+    std::shared_ptr<Target> target, std::shared_ptr<Target> guard, Step step, Deadline deadline
+) {
     Session& session = target->session;
+    if (step.await_required) {
+        const Result<void> applied = co_await await_required(target, step, deadline);
+        if (!applied) {
+            co_return applied.error();
+        }
+    }
     Result<Look> look = co_await ready_to_promote(target, step, deadline);
     if (!look) {
         co_return look.error();
@@ -190,9 +211,17 @@ Task<StepResult> promote(std::shared_ptr<Target> target, Step step, Deadline dea
             co_return enabled.error();
         }
     }
-    const Result<void> writable =
-        co_await session.change(dialect::make_writable(session.words()), deadline);
+    Result<void> writable;
+    if (guard != nullptr) {
+        writable = co_await guard_holds(guard, step, deadline);
+    }
+    if (writable) {
+        writable = co_await session.change(dialect::make_writable(session.words()), deadline);
+    }
     if (!writable) {
+        if (step.enable_semi_sync && writable.error().code != Errc::unreachable) {
+            co_await take_semi_sync_back(target);
+        }
         co_return writable.error();
     }
     recovery::StepReport report;
@@ -270,11 +299,61 @@ Task<Result<std::size_t>> kill_writers(std::shared_ptr<Target> target, Deadline 
     co_return killed;
 }
 
+/// MySQL lets a commit that waits for an acknowledgement wait on when its session is killed (tried
+/// on 9.7): the client is gone, and the session keeps read_only from being set for as long as the
+/// time-out of semi-synchronous replication, which is often endless. Switching that off ends the
+/// waiting. Nobody is told "ok" by it: the sessions in question have been ended, and new ones wait
+/// for the lock that read_only has asked for. Afterwards it is switched on again, so that a primary
+/// that becomes writable once more acknowledges nothing without its replicas.
+Task<Result<bool>> release_commits(
+    std::shared_ptr<Target> target, Background setting, Deadline deadline
+) {
+    Session& session = target->session;
+    const auto off = dialect::semi_sync_source(session.words(), false);
+    const auto on = dialect::semi_sync_source(session.words(), true);
+    if (session.words().mariadb() || !off || !on) {
+        co_return false;
+    }
+    Result<dialect::ResultRows> enabled = co_await session.ask(
+        fmt::format(
+            "SELECT @@global.rpl_semi_sync_{}_enabled",
+            session.words().semi_sync_new_names ? "source" : "master"
+        ),
+        deadline
+    );
+    if (!enabled) {
+        co_return enabled.error();
+    }
+    if (!dialect::is_on(enabled->at(0, 0))) {
+        co_return false;
+    }
+    const Result<void> released = co_await session.change(*off, deadline);
+    if (!released) {
+        co_return released.error();
+    }
+    co_await setting->ended.wait(deadline);
+    const Result<void> restored = co_await session.change(*on, session.common().now() + 2s);
+    if (!restored) {
+        log::warning(
+            "{}: semi-synchronous replication stays off: {}",
+            session.id().text(),
+            restored.error().what
+        );
+    }
+    co_return true;
+}
+
 }  // namespace
 
 Task<StepResult> set_read_only(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     constexpr Duration patience = 300ms;
     Session& session = target->session;
+    if (step.grace > Duration::zero()) {
+        const Result<void> waited = co_await await_transactions(target, step.grace, deadline);
+        if (!waited) {
+            co_return waited.error();
+        }
+    }
     // On a session of its own: the server lets it wait for commits in progress, for instance those
     // that wait for an acknowledgement of a semi-sync replica which will never come. Ending these
     // sessions ends the waiting, and their clients do not get an "ok" for what may be lost.
@@ -287,15 +366,44 @@ Task<StepResult> set_read_only(std::shared_ptr<Target> target, Step step, Deadli
     co_await setting->ended.wait(std::min(deadline, session.common().now() + patience));
     recovery::StepReport report;
     report.text = "read-only";
-    if (step.kill_writers) {
+    bool all_writers = step.kill_writers;
+    if (step.end_transactions && !all_writers && !setting->done()) {
+        Result<std::size_t> killed = co_await end_transactions(target, deadline);
+        if (!killed) {
+            co_return killed.error();
+        }
+        report.text += fmt::format("; ended {} transactions that it waited for", *killed);
+        co_await setting->ended.wait(std::min(deadline, session.common().now() + patience));
+        all_writers = !setting->done();  // then it waits for locks, or for commits
+    }
+    if (all_writers) {
         Result<std::size_t> killed = co_await kill_writers(target, deadline);
         if (!killed) {
             co_return killed.error();
         }
         report.text += fmt::format("; ended {} sessions", *killed);
     }
-    const bool ended = co_await setting->ended.wait(deadline);
+    const Deadline soon =
+        all_writers ? std::min(deadline, session.common().now() + patience) : deadline;
+    bool ended = co_await setting->ended.wait(soon);
+    if (!ended && all_writers) {
+        Result<bool> released = co_await release_commits(target, setting, deadline);
+        if (!released) {
+            co_return released.error();
+        }
+        if (*released) {
+            report.text += "; ended commits that waited for an acknowledgement";
+        }
+        ended = co_await setting->ended.wait(deadline);
+    }
     if (!ended) {
+        // It must not come true later, when the server is meant to be writable again.
+        const auto waiting = dialect::kill_connection(setting->connection->connection_id());
+        const Result<void> taken_back =
+            co_await session.change(waiting, session.common().now() + 1s);
+        if (!taken_back) {
+            log::warning("{}: {}", session.id().text(), taken_back.error().what);
+        }
         setting->connection->drop();
         co_return fail(
             Errc::timeout,
@@ -315,6 +423,24 @@ Task<StepResult> set_read_only(std::shared_ptr<Target> target, Step step, Deadli
             fmt::format("{}: is writable in spite of read_only=1", session.id().text())
         );
     }
+    if (step.end_transactions && !all_writers) {
+        // They cannot commit any more, and their locks would stop the applier later.
+        Result<std::size_t> killed = co_await end_transactions(target, deadline);
+        if (!killed) {
+            co_return killed.error();
+        }
+        report.text += fmt::format("; ended {} open transactions", *killed);
+    }
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    Result<recovery::ReplicaPosition> position = look->position(nullptr);
+    if (!position) {
+        co_return session.explain(position.error(), "positions");
+    }
+    report.text += fmt::format(" at {}", clipped(position->executed_gtid_set, 300));
+    report.position = std::move(*position);
     co_return report;
 }
 
