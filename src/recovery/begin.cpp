@@ -3,6 +3,7 @@
 
 #include "candidates.hpp"
 #include "plans.hpp"
+#include "repairs.hpp"
 
 #include "baton/base/text.hpp"
 
@@ -32,6 +33,62 @@ std::string option_of(RecoveryKind kind) {
                                                    : "recovery.primary.clusters";
 }
 
+/// Failures that the policy may switch off apart from those of other primaries.
+std::string special_key(const Finding* finding) {
+    using analysis::Code;
+    if (finding == nullptr) {
+        return {};
+    }
+    if (finding->code == Code::dead_co_primary ||
+        finding->code == Code::dead_co_primary_and_some_replicas) {
+        return "co_primary";
+    }
+    return finding->code == Code::dead_group_member_with_replicas ? "group_member" : "";
+}
+
+/// What a rule of the policy says of this kind of recovery in this cluster; null: the
+/// configuration's lists of clusters decide.
+const Switch* switch_of(const Occasion& occasion, const Finding* finding) {
+    const auto& switches = occasion.policy.switches;
+    const auto special = switches.find(special_key(finding));
+    if (special != switches.end() && !special->second.on) {
+        return &special->second;
+    }
+    const auto own = switches.find(std::string(kind_key(occasion.kind)));
+    if (own != switches.end()) {
+        return &own->second;
+    }
+    // Other kinds go with the primary, as they do in the lists.
+    const auto primary = switches.find(std::string(kind_key(RecoveryKind::dead_primary)));
+    return primary != switches.end() ? &primary->second : nullptr;
+}
+
+/// Empty when recoveries of the kind are wanted in the cluster.
+std::string not_wanted(const Occasion& occasion, const Finding* finding) {
+    const auto cluster =
+        occasion.cluster_name +
+        (occasion.cluster_alias.empty() ? "" : " (" + occasion.cluster_alias + ")");
+    const Switch* decided = switch_of(occasion, finding);
+    const auto special = special_key(finding);
+    if (decided != nullptr && decided->on) {
+        return {};
+    }
+    if (decided != nullptr && !decided->by.empty()) {
+        return "The policy's " + decided->by + " switches recovery." +
+               (special.empty() ? std::string(kind_key(occasion.kind)) : special) + " off in " +
+               cluster + ". Change the rule, or order a recovery";
+    }
+    if (decided == nullptr && cluster_matches(
+                                  clusters_enabled(occasion.kind, occasion.policy),
+                                  occasion.cluster_name,
+                                  occasion.cluster_alias
+                              )) {
+        return {};
+    }
+    return option_of(occasion.kind) + " does not match " + cluster +
+           ". Add a pattern, switch it on by a rule of the policy, or order a recovery";
+}
+
 std::optional<Refusal> too_soon(const Occasion& occasion) {
     const auto* last = occasion.history.last_finished;
     if (last == nullptr || last->acknowledged || last->state == State::abandoned) {
@@ -42,8 +99,9 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
     // One that failed after its promotion counts as a promotion: else primaries that die one after
     // the other would use up the cluster.
     if (last->state == State::failed && last->phase < Phase::promoted) {
-        const auto wait = occasion.kind == RecoveryKind::contain_deposed
-                              ? contain_again_after
+        const auto wait = occasion.kind == RecoveryKind::contain_deposed ? contain_again_after
+                          : occasion.kind == RecoveryKind::rejoin
+                              ? occasion.policy.anti_flapping_window  // somebody has to mend it
                               : occasion.policy.retry_failed_after;
         if (last->failed == occasion.subject && since < wait) {
             return Refusal{
@@ -56,7 +114,8 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
     }
     // Moving replicas and making read-only do no harm when done again; only a series of promotions
     // must not run on by itself.
-    if (occasion.kind == RecoveryKind::contain_deposed ||
+    if (occasion.kind == RecoveryKind::contain_deposed || occasion.kind == RecoveryKind::rejoin ||
+        is_repair(occasion.kind) ||
         (occasion.kind == RecoveryKind::dead_intermediate && last->failed != occasion.subject)) {
         return std::nullopt;
     }
@@ -75,9 +134,25 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
 /// primary read-only does no harm.
 std::optional<Refusal> too_many(const Occasion& occasion) {
     const auto& policy = occasion.policy;
+    if (is_repair(occasion.kind) || occasion.kind == RecoveryKind::rejoin) {
+        return std::nullopt;
+    }
     if (occasion.kind == RecoveryKind::contain_deposed ||
         occasion.history.begun_lately < policy.budget) {
-        return std::nullopt;
+        const bool here = occasion.kind != RecoveryKind::contain_deposed &&
+                          policy.cluster_budget > 0 &&
+                          occasion.history.begun_lately_here >= policy.cluster_budget;
+        if (!here) {
+            return std::nullopt;
+        }
+        return Refusal{
+            Refusal::Kind::budget_spent,
+            std::to_string(occasion.history.begun_lately_here) +
+                " recoveries of the cluster began within the last " +
+                seconds_text(policy.cluster_budget_window) +
+                ", and the policy's budget.recoveries allows " +
+                std::to_string(policy.cluster_budget) +
+                ". Acknowledge some of them, raise budget.recoveries, or order this recovery"};
     }
     return Refusal{
         Refusal::Kind::budget_spent,
@@ -115,18 +190,55 @@ std::optional<Refusal> switched_off(const Occasion& occasion, const Finding* fin
             Refusal::Kind::globally_disabled,
             "Recoveries are disabled for all clusters. Enable them, or order this one"};
     }
-    if (!containing && !cluster_matches(
-                           clusters_enabled(occasion.kind, occasion.policy),
-                           occasion.cluster_name,
-                           occasion.cluster_alias
-                       )) {
-        return Refusal{
-            Refusal::Kind::not_enabled_for_cluster,
-            option_of(occasion.kind) + " does not match " + occasion.cluster_name +
-                (occasion.cluster_alias.empty() ? "" : " (" + occasion.cluster_alias + ")") +
-                ". Add a pattern, or order a recovery"};
+    if (is_repair(occasion.kind)) {
+        return repair_unwanted(
+            occasion, finding != nullptr ? finding->code : analysis::Code::no_problem
+        );
+    }
+    if (containing) {
+        const auto own = occasion.policy.switches.find(std::string(kind_key(occasion.kind)));
+        if (own == occasion.policy.switches.end() || own->second.on) {
+            return std::nullopt;
+        }
+    }
+    if (auto why = not_wanted(occasion, finding); !why.empty()) {
+        return Refusal{Refusal::Kind::not_enabled_for_cluster, std::move(why)};
     }
     return std::nullopt;
+}
+
+/// With asynchronous replication nobody can tell what is lost; some would rather wait for a person.
+std::optional<Refusal> not_acknowledged(const Occasion& occasion) {
+    if (occasion.kind != RecoveryKind::dead_primary || !occasion.policy.require_semi_sync) {
+        return std::nullopt;
+    }
+    const Instance* primary = occasion.topology.find(occasion.subject);
+    if (primary != nullptr && primary->ever_seen && primary->state.semi_sync.source_enabled &&
+        primary->state.semi_sync.source_status) {
+        return std::nullopt;
+    }
+    return Refusal{
+        Refusal::Kind::unsafe,
+        "The policy's semi_sync.required is on, and " + occasion.subject.text() +
+            (primary != nullptr && primary->ever_seen && primary->state.semi_sync.source_enabled
+                 ? " did not wait for acknowledgements when it was last seen"
+                 : " has no semi-synchronous replication") +
+            ", so transactions may be lost. Bring back its acknowledging replicas, or order a "
+            "recovery"};
+}
+
+/// Whatever it is, it may pass: so long the cluster's policy wants to wait.
+std::optional<Refusal> not_yet(const Occasion& occasion, const Finding* finding) {
+    const auto wait = occasion.policy.wait_before_acting;
+    if (finding == nullptr || occasion.kind == RecoveryKind::contain_deposed ||
+        occasion.history.since_detected >= wait) {
+        return std::nullopt;
+    }
+    return Refusal{
+        Refusal::Kind::waiting,
+        "The policy's wait_before_acting is " + seconds_text(wait) +
+            ": the recovery begins when the finding has held for so long. An ordered recovery does "
+            "not wait"};
 }
 
 Record record_of(const Finding& finding, const Topology& topology) {
@@ -162,10 +274,16 @@ std::optional<Refusal> impossible(const Record& record, const Occasion& occasion
         return choice.successor == nullptr ? std::optional(std::move(choice.refusal))
                                            : std::nullopt;
     }
+    if (is_repair(record.kind)) {
+        return std::nullopt;  // looked at by never_now
+    }
+    // Of two co-primaries the other one goes on, and is not moved.
+    const Instance* partner =
+        co_primary_of(occasion.topology.find(record.failed), occasion.topology);
     const bool somebody =
         std::any_of(record.replicas.begin(), record.replicas.end(), [&](const InstanceId& id) {
             const Instance* replica = occasion.topology.find(id);
-            return replica != nullptr && replica->reachable();
+            return replica != nullptr && replica != partner && replica->reachable();
         });
     return somebody ? std::nullopt
                     : std::optional(refuse(
@@ -184,7 +302,13 @@ std::optional<Refusal> held_back(const Occasion& occasion, const Finding* findin
     if (auto refusal = too_soon(occasion)) {
         return refusal;
     }
-    return too_many(occasion);
+    if (auto refusal = too_many(occasion)) {
+        return refusal;
+    }
+    if (auto refusal = not_acknowledged(occasion)) {
+        return refusal;
+    }
+    return not_yet(occasion, finding);
 }
 
 /// Who has the place of the deposed server now; null when nobody known has.
@@ -244,6 +368,9 @@ std::optional<Refusal> never_now(const Occasion& occasion, const topology::Clust
             Refusal::Kind::maintenance,
             occasion.subject.text() + " is under maintenance. End the maintenance first"};
     }
+    if (is_repair(occasion.kind)) {
+        return repair_impossible(occasion, cluster);
+    }
     return occasion.kind == RecoveryKind::dead_primary ? has_a_primary(occasion, cluster)
                                                        : std::nullopt;
 }
@@ -269,13 +396,25 @@ Record record_for(
     for (const Instance* replica : topology.replicas_of(subject)) {
         record.replicas.push_back(replica->id);
         const Channel* channel = channel_to(*replica, subject);
-        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped) {
-            record.stopped_before.push_back(replica->id);
+        // One with an error has given up by itself.
+        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped &&
+            channel->receiver_errno == 0) {
+            // What an earlier recovery stopped is ours to start, too.
+            (topology.overlay().left_stopped.contains(replica->id) ? record.stopped_by_us
+                                                                   : record.stopped_before)
+                .push_back(replica->id);
+        }
+        if (channel != nullptr && channel->applier == topology::ThreadState::stopped &&
+            channel->applier_errno == 0 && replica->reachable()) {
+            record.appliers_stopped_before.push_back(replica->id);
         }
         if (replica->ever_seen && replica->state.semi_sync.replica_enabled &&
             replica->state.semi_sync.replica_status) {
             record.acknowledgers.push_back(replica->id);
         }
+    }
+    if (const Instance* partner = co_primary_of(instance, topology)) {
+        record.partner_writable = partner->ever_seen && !partner->state.read_only;
     }
     if (kind == RecoveryKind::dead_primary && instance != nullptr && instance->ever_seen) {
         const auto& semi_sync = instance->state.semi_sync;
@@ -321,12 +460,23 @@ std::variant<Record, Refusal> begin(
             return *refusal;
         }
     }
+    if (finding.recovery == RecoveryKind::rejoin) {
+        if (!order && !policy.rejoin_clean) {
+            return Refusal{
+                Refusal::Kind::not_enabled_for_cluster,
+                "recovery.rejoin_clean is off. Let it follow by `baton rejoin " +
+                    finding.subject.text() + "`"};
+        }
+        return begin_rejoin(finding.subject, topology, policy, history, order.value_or(Order{}));
+    }
     Record record = record_of(finding, topology);
     if (order) {
         record.forced = true;
         record.requested_by = order->by;
         record.requested_candidate = order->candidate;
         record.skip_hooks = order->skip_hooks;
+        record.command = order->command;
+        record.accept_loss = order->accept_loss;
     }
     if (record.kind == RecoveryKind::contain_deposed) {
         const auto& deposed = topology.overlay().deposed;

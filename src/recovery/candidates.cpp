@@ -45,6 +45,12 @@ struct Holder {
     Holdings holdings;
 };
 
+/// A follower that was seen to have received what no reachable server has now.
+struct Shrunk {
+    const Instance* instance = nullptr;
+    std::uint64_t missing = 0;
+};
+
 int format_order(const std::string& format) {
     const std::string lower = to_lower(format);
     if (lower == "statement") {
@@ -61,15 +67,19 @@ public:
           policy_(question.policy),
           foresight_(question.foresight),
           failed_(topology_.find(record_.failed)),
-          followers_(followers(record_, topology_)) {}
+          followers_(followers(record_, topology_)),
+          partner_(co_primary_of(failed_, topology_)) {}
 
     Choice run();
 
 private:
     void collect_holders();
+    void collect_shrunk();
     void judge(Candidate& candidate) const;
     [[nodiscard]] std::string bar(const Candidate& candidate) const;
     [[nodiscard]] std::string place_bar(const topology::Identity& identity) const;
+    [[nodiscard]] std::string partner_bar(const Candidate& candidate) const;
+    [[nodiscard]] std::string errant_text(const Candidate& candidate) const;
     [[nodiscard]] std::string reservation(const Candidate& candidate) const;
     [[nodiscard]] std::string newer_than_follower(const Instance& instance, bool answering) const;
     [[nodiscard]] unsigned stranded_by(const Candidate& candidate) const;
@@ -85,11 +95,19 @@ private:
     [[nodiscard]] std::string verdict_reason(const Candidate& candidate, const Candidate* before)
         const;
     [[nodiscard]] std::vector<InstanceId> silent() const;
+    [[nodiscard]] std::vector<InstanceId> shrunk() const;
+    [[nodiscard]] std::vector<InstanceId> gone_before() const;
     [[nodiscard]] bool acknowledged_may_be_missing() const;
     [[nodiscard]] std::string loss_of(const Candidate& chosen) const;
 
     [[nodiscard]] bool wanted(const Candidate& candidate) const {
         return candidate.instance->id == record_.requested_candidate;
+    }
+
+    /// Lacks something for good, and the policy forbids to lose it.
+    [[nodiscard]] bool lacks_too_much(const Candidate& candidate) const {
+        return candidate.data == Data::lacking && !policy_.accept_loss &&
+               candidate.missing > policy_.accept_lost_transactions;
     }
 
     [[nodiscard]] bool in_place() const { return failed_ != nullptr && failed_->ever_seen; }
@@ -100,9 +118,11 @@ private:
     bool foresight_;
     const Instance* failed_;
     std::vector<const Instance*> followers_;
+    const Instance* partner_;  // the other one of two co-primaries
     std::vector<Holder> holders_;
     std::vector<Candidate> candidates_;
     GtidSet all_;  // everything that reachable servers hold
+    std::vector<Shrunk> shrunk_;
 };
 
 /// Its receiver is connected or tries to be: it has what the primary has sent.
@@ -159,6 +179,21 @@ void Chooser::collect_holders() {
 }
 
 std::string Chooser::place_bar(const topology::Identity& identity) const {
+    const auto outside = [](const std::vector<std::string>& allowed, const std::string& place) {
+        return !allowed.empty() &&
+               std::find(allowed.begin(), allowed.end(), place) == allowed.end();
+    };
+    if (outside(policy_.data_centers, identity.data_center)) {
+        return (identity.data_center.empty() ? "its data centre is not known"
+                                             : "it is in data centre " + identity.data_center) +
+               ", and the policy's candidates.data_centers allows only " +
+               join(policy_.data_centers, ", ");
+    }
+    if (outside(policy_.regions, identity.region)) {
+        return (identity.region.empty() ? "its region is not known"
+                                        : "it is in region " + identity.region) +
+               ", and the policy's candidates.regions allows only " + join(policy_.regions, ", ");
+    }
     if (!in_place()) {
         return {};
     }
@@ -172,6 +207,30 @@ std::string Chooser::place_bar(const topology::Identity& identity) const {
                "), which recovery.prevent_cross_region forbids";
     }
     return {};
+}
+
+/// Two co-primaries: the applications know the other one, and it may be written to already.
+std::string Chooser::partner_bar(const Candidate& candidate) const {
+    if (partner_ == nullptr || candidate.instance == partner_ ||
+        record_.displaced.contains(partner_->id)) {
+        return {};
+    }
+    const std::string who = partner_->id.text();
+    if (writable(*partner_)) {
+        return who + " is its co-primary and accepts writes already";
+    }
+    if (!partner_->reachable() && partner_->ever_seen && !partner_->state.read_only) {
+        return who + ", its co-primary, accepted writes when it was seen last and does not answer";
+    }
+    if (partner_->reachable() && policy_.co_primary_must_take_over && !wanted(candidate)) {
+        return "its co-primary " + who +
+               " has to take over (recovery.co_primary_must_take_over); an order may name this one";
+    }
+    return {};
+}
+
+std::string Chooser::errant_text(const Candidate& candidate) const {
+    return "it has errant transactions (" + clipped(candidate.holdings.errant.text(), 120) + ")";
 }
 
 std::string Chooser::bar(const Candidate& candidate) const {
@@ -192,7 +251,21 @@ std::string Chooser::bar(const Candidate& candidate) const {
         return "its promotion rule is must_not";
     }
     if (host_matches(policy_.promotion_ignore_hosts, instance.id)) {
-        return "recovery.promotion_ignore_hosts names it";
+        return "recovery.promotion_ignore_hosts, or the policy's candidates.never, names it";
+    }
+    if (!policy_.only_hosts.empty() && !host_matches(policy_.only_hosts, instance.id)) {
+        return "the policy's candidates.only does not name it";
+    }
+    if (const auto lag = instance.lag_seconds();
+        policy_.max_candidate_lag > Duration{} && !wanted(candidate) && lag &&
+        std::chrono::seconds(*lag) > policy_.max_candidate_lag) {
+        return "it is " + std::to_string(*lag) +
+               " s behind, and the policy's candidates.max_lag is " +
+               std::to_string(
+                   std::chrono::duration_cast<std::chrono::seconds>(policy_.max_candidate_lag)
+                       .count()
+               ) +
+               " s";
     }
     if (auto reason = cannot_serve(instance)) {
         return *reason;
@@ -210,6 +283,14 @@ std::string Chooser::bar(const Candidate& candidate) const {
         if (auto reason = newer_than_follower(instance, true); !reason.empty()) {
             return reason;
         }
+    }
+    if (auto reason = partner_bar(candidate); !reason.empty()) {
+        return reason;
+    }
+    if (!candidate.holdings.errant.empty() && !policy_.promote_errant) {
+        return errant_text(candidate) +
+               ", which would reach all others. Take them out, inject them as empty ones on the "
+               "others, or set recovery.promote_errant";
     }
     if (attempts(record_, StepKind::promote, instance.id) >= promotion_tries) {
         return "its promotion failed " + std::to_string(promotion_tries) + " times";
@@ -242,11 +323,11 @@ std::string Chooser::reservation(const Candidate& candidate) const {
     const Instance& instance = *candidate.instance;
     if (const Channel* channel = instance.channel();
         channel != nullptr && channel->delay_seconds > 0) {
-        return "it is delayed by " + std::to_string(channel->delay_seconds) + " s";
+        return "it is delayed by " + std::to_string(channel->delay_seconds) +
+               " s, and its delay would be skipped";
     }
     if (!candidate.holdings.errant.empty()) {
-        return "it has errant transactions (" + clipped(candidate.holdings.errant.text(), 120) +
-               ")";
+        return errant_text(candidate);
     }
     if (instance.state.channels.size() > 1) {
         return "it has " + std::to_string(instance.state.channels.size()) +
@@ -303,6 +384,10 @@ const Instance* Chooser::helper_for(const Candidate& candidate) const {
 
 void Chooser::judge(Candidate& candidate) const {
     candidate.rule = topology_.promotion_rule(candidate.instance->id);
+    if (candidate.rule == PromotionRule::neutral &&
+        host_matches(policy_.prefer_hosts, candidate.instance->id)) {
+        candidate.rule = PromotionRule::prefer;
+    }
     candidate.bar = bar(candidate);
     if (!candidate.holdings.known()) {
         return;
@@ -340,7 +425,8 @@ void Chooser::prefer_operators_choice() {
         }
     }
     for (auto& candidate : candidates_) {
-        const bool worth_it = candidate.rule < best_rule || wanted(candidate);
+        const bool worth_it =
+            candidate.rule < best_rule || wanted(candidate) || candidate.instance == partner_;
         if (candidate.data == Data::catchable && !candidate.barred() && !candidate.reserved() &&
             worth_it && candidate.missing <= policy_.preferred_may_lack) {
             candidate.data = Data::soon;
@@ -361,6 +447,7 @@ auto Chooser::key(const Candidate& candidate) const {
         enough ? 0 : candidate.missing,
         attempts(record_, StepKind::wait_applied, candidate.instance->id) > 0,
         candidate.instance->id != record_.successor,
+        candidate.instance != partner_,
         static_cast<int>(candidate.rule),
         candidate.stranded,
         in_place() && differ(failed_->state.identity.data_center, identity.data_center),
@@ -386,6 +473,9 @@ std::string Chooser::behind(const Candidate& winner, const Candidate& loser) con
     }
     if (winner.instance->id == record_.successor) {
         return who + " was chosen before";
+    }
+    if (winner.instance == partner_) {
+        return who + " is the co-primary of " + record_.failed.text();
     }
     if (loser.rule != winner.rule) {
         return "promotion rule " + std::string(to_string(loser.rule)) + " (" + who + ": " +
@@ -438,7 +528,7 @@ std::string Chooser::verdict_reason(const Candidate& candidate, const Candidate*
     if (candidate.barred()) {
         return candidate.bar;
     }
-    if (candidate.data == Data::lacking && !policy_.accept_loss) {
+    if (lacks_too_much(candidate)) {
         return why_lacking(candidate);
     }
     if (before != nullptr && candidate.reserved() && !before->reserved()) {
@@ -468,8 +558,7 @@ std::vector<CandidateVerdict> Chooser::verdicts(const Candidate* chosen) const {
     const Candidate* before = nullptr;
     int rank = 0;
     const auto add = [&](const Candidate& candidate) {
-        const bool may =
-            !candidate.barred() && (candidate.data != Data::lacking || policy_.accept_loss);
+        const bool may = !candidate.barred() && !lacks_too_much(candidate);
         CandidateVerdict& verdict = out.emplace_back();
         verdict.id = candidate.instance->id;
         verdict.missing_transactions = candidate.missing;
@@ -496,11 +585,9 @@ const Candidate* Chooser::pick() const {
             return &candidate;
         }
     }
-    if (policy_.accept_loss) {
-        for (const auto& candidate : candidates_) {
-            if (!candidate.barred()) {
-                return &candidate;
-            }
+    for (const auto& candidate : candidates_) {
+        if (!candidate.barred() && !lacks_too_much(candidate)) {
+            return &candidate;
         }
     }
     return nullptr;
@@ -518,19 +605,83 @@ std::vector<InstanceId> Chooser::silent() const {
     return out;
 }
 
+/// What was received once and is nowhere now: a relay log that was dropped (relay_log_recovery, a
+/// CHANGE, MariaDB at each restart) leaves no trace in what the servers say afterwards.
+void Chooser::collect_shrunk() {
+    for (const Instance* follower : followers_) {
+        const auto lost = GtidSet::parse(follower->received_lost);
+        if (lost && !within(*lost, all_)) {
+            shrunk_.push_back({follower, gtid::missing_from(*lost, all_)});
+        }
+    }
+}
+
+std::vector<InstanceId> Chooser::shrunk() const {
+    std::vector<InstanceId> out;
+    for (const auto& one : shrunk_) {
+        out.push_back(one.instance->id);
+    }
+    return out;
+}
+
+/// Acknowledgers that were gone for a while already when the primary was seen last, and that it did
+/// not count any more. What they acknowledged it had committed by then; so they do not matter when
+/// all that it had is on reachable servers.
+std::vector<InstanceId> Chooser::gone_before() const {
+    constexpr auto to_commit = std::chrono::seconds(1);  // generous, after an acknowledgement
+    std::vector<InstanceId> out;
+    if (!in_place() || failed_->health.last_seen == TimePoint{}) {
+        return out;
+    }
+    const auto looked = failed_->health.last_seen - failed_->health.latency;
+    std::size_t others = 0;
+    for (const auto& id : record_.acknowledgers) {
+        const Instance* one = topology_.find(id);
+        if (one != nullptr && !one->reachable() && one->health.first_failure != TimePoint{} &&
+            one->health.first_failure + to_commit < looked) {
+            out.push_back(id);
+        } else {
+            ++others;
+        }
+    }
+    if (failed_->state.semi_sync.clients > others) {
+        return {};
+    }
+    // Before the receivers are stopped nobody is seen at the same moment as the primary.
+    const auto seen = holdings_of(*failed_, nullptr);
+    if (!foresight_ && (!seen.known() || gtid::missing_from(seen.executed, all_) > 0)) {
+        return {};
+    }
+    return out;
+}
+
 /// An acknowledged transaction is on at least `acknowledgements` of the acknowledgers; it is on a
-/// reachable one for sure only if fewer than that are out of reach.
+/// reachable one for sure only if fewer than that are out of reach or have lost some.
 bool Chooser::acknowledged_may_be_missing() const {
     if (!record_.semi_sync) {
         return false;
     }
-    auto out_of_reach = record_.unknown_acknowledgers;
     const auto quiet = silent();
+    const auto lossy = shrunk();
+    // One that was restarted is not among the acknowledgers any more, though the primary may count
+    // it still.
+    const auto restarted =
+        std::count_if(shrunk_.begin(), shrunk_.end(), [&](const Shrunk& one) {
+            return one.instance->state.semi_sync.replica_enabled &&
+                   !contains(record_.acknowledgers, one.instance->id);
+        });
+    auto out_of_reach = std::max(
+        record_.unknown_acknowledgers, static_cast<std::uint64_t>(restarted)
+    );
+    const auto past = gone_before();
     for (const auto& id : record_.acknowledgers) {
+        if (contains(past, id)) {
+            continue;
+        }
         const bool known = std::any_of(
             followers_.begin(), followers_.end(), [&](const Instance* f) { return f->id == id; }
         );
-        out_of_reach += !known || contains(quiet, id) ? 1U : 0U;
+        out_of_reach += !known || contains(quiet, id) || contains(lossy, id) ? 1U : 0U;
     }
     return out_of_reach >= std::max<std::uint64_t>(record_.acknowledgements, 1);
 }
@@ -550,13 +701,22 @@ std::string Chooser::loss_of(const Candidate& chosen) const {
                    " reached no reachable replica. ";
         }
     }
+    const bool only_shrunk = out.empty() && !shrunk_.empty();
+    for (const auto& one : shrunk_) {
+        out += transactions(one.missing) + " that " + one.instance->id.text() +
+               " had received, and does not have any more, reached no reachable replica. ";
+    }
     if (record_.semi_sync && !acknowledged_may_be_missing()) {
         return out.empty() ? "none: with semi-synchronous replication every acknowledged "
                              "transaction is on a reachable replica"
-                           : out + "Others that were acknowledged are not lost.";
+                           : out + (only_shrunk ? "What was acknowledged is not lost."
+                                                : "Others that were acknowledged are not lost.");
     }
     out += record_.semi_sync
-               ? "Acknowledged transactions may be lost: replicas that may have them do not answer"
+               ? (shrunk_.empty()
+                      ? "Acknowledged transactions may be lost: replicas that may have them do "
+                        "not answer"
+                      : "Acknowledged transactions may be lost")
                : "Replication is asynchronous: what " + record_.failed.text() +
                      " committed in its last moments and no reachable replica received is lost";
     if (!quiet.empty()) {
@@ -591,6 +751,7 @@ void Chooser::refuse(Choice& choice) const {
 
 Choice Chooser::run() {
     collect_holders();
+    collect_shrunk();
     for (const Instance* follower : followers_) {
         Candidate& candidate = candidates_.emplace_back();
         candidate.instance = follower;
@@ -619,12 +780,24 @@ Choice Chooser::run() {
     choice.loss = loss_of(*chosen);
     if (acknowledged_may_be_missing() && policy_.require_all_acknowledgers) {
         choice.refusal.kind = Refusal::Kind::unsafe;
-        choice.refusal.reason =
-            "Not safe: with semi-synchronous replication waiting for " +
-            std::to_string(record_.acknowledgements) + ", transactions may be acknowledged that " +
-            "only " + names(silent()) +
-            " received. Bring them back, or set recovery.require_all_acknowledgers to false, then "
-            "order a recovery";
+        choice.refusal.reason = "Not safe: with semi-synchronous replication waiting for " +
+                                std::to_string(record_.acknowledgements) + ", transactions may be " +
+                                "acknowledged that ";
+        const auto quiet = silent();
+        if (shrunk_.empty() || !quiet.empty()) {
+            choice.refusal.reason += "only " + names(quiet) + " received. Bring them back";
+        }
+        for (const auto& one : shrunk_) {
+            choice.refusal.reason += (&one == &shrunk_.front() && quiet.empty() ? "" : "; ") +
+                                     one.instance->id.text() + " had received " +
+                                     transactions(one.missing) +
+                                     " and does not have them any more";
+        }
+        if (!shrunk_.empty()) {
+            choice.refusal.reason += ". Bring " + record_.failed.text() + " back";
+        }
+        choice.refusal.reason +=
+            ", or set recovery.require_all_acknowledgers to false, then order a recovery";
         return choice;
     }
     choice.successor = chosen->instance;
@@ -661,6 +834,14 @@ std::vector<const Instance*> followers(const Record& record, const Topology& top
         }
     }
     return out;
+}
+
+const Instance* co_primary_of(const Instance* instance, const Topology& topology) {
+    if (instance == nullptr || !instance->is_replica()) {
+        return nullptr;
+    }
+    const Instance* source = topology.find(instance->source());
+    return source != nullptr && channel_to(*source, instance->id) != nullptr ? source : nullptr;
 }
 
 const Instance* readable_again(const Record& record, const Topology& topology) {

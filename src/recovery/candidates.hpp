@@ -9,8 +9,9 @@
 // to
 //     be a source of the others, newer than an answering one that would have to follow it, unable
 //     to apply. (An operator who names it lifts downtime and version.)
-// R3  Who may only when nobody else can: delayed, errant transactions, newer than a replica that
-//     does not answer, more than one source.
+// R3  Who may only when nobody else can: delayed, newer than a replica that does not answer, more
+//     than one source; and, if recovery.promote_errant allows it at all, with errant transactions.
+// R5  Of two co-primaries the other one takes over; nobody else while it is, or may be, written to.
 // R4  Among the rest the most received wins; then promotion rule, how many could not follow it,
 //     place, least work, name.
 
@@ -46,6 +47,9 @@ Choice choose(const Question& question);
 /// Servers that replicated from the failed primary, or from a successor that is gone again: those
 /// noted when the recovery began and those that are seen to.
 std::vector<const Instance*> followers(const Record& record, const Topology& topology);
+
+/// The server that follows it and that it follows; null when there is none.
+const Instance* co_primary_of(const Instance* instance, const Topology& topology);
 
 /// The failed server, if it answers again and is the same, with nobody able to write to it.
 const Instance* readable_again(const Record& record, const Topology& topology);

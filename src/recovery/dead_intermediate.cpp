@@ -1,47 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "holdings.hpp"
+#include "candidates.hpp"
+#include "intermediate_targets.hpp"
 #include "plans.hpp"
-#include "view.hpp"
 
 #include "baton/base/text.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 namespace baton::recovery {
 namespace {
 
 constexpr unsigned move_tries = 3;
+constexpr unsigned wait_tries = 2;
 
-// The replicas of a dead intermediate source are moved, each for itself: to a sibling of the dead
-// one in the same data centre, else to the grandparent, else to a sibling elsewhere. When the
-// grandparent is gone as well, the primary of the cluster stands in for it. Nothing else changes,
-// and each move can be repeated, so any interruption is harmless.
+// The replicas of a source that is gone are moved: of a dead intermediate source, of a dead group
+// member, of a dead passive co-primary, of a deposed primary that died with replicas that it still
+// had. Where to is in intermediate_targets.hpp; each replica takes the first place that fits it, so
+// some may be moved while others are left, each with its reason. Nobody is promoted. Each move can
+// be repeated, so any interruption is harmless.
 class DeadIntermediate {
 public:
     DeadIntermediate(const Record& record, const Topology& topology, const Policy& policy)
         : record_(record),
           topology_(topology),
           policy_(policy),
-          failed_(topology.find(record.failed)) {}
+          failed_(topology.find(record.failed)),
+          ids_(to_move()),
+          targets_(find_targets(record, topology, policy, ids_)) {}
 
     Move next();
 
 private:
-    struct Target {
-        const Instance* instance = nullptr;
-        std::uint64_t behind = 0;  // lag, in seconds
-        bool elsewhere = false;
-        bool grandparent = false;
-    };
-
-    [[nodiscard]] InstanceId parent() const;
-    [[nodiscard]] std::vector<Target> targets() const;
-    [[nodiscard]] std::optional<std::string> unfit(const Instance& replica, const Target& target)
-        const;
+    [[nodiscard]] std::vector<InstanceId> to_move() const;
     void finish_move(Stage& stage, const Instance& replica) const;
-    void place(Stage& stage, const Instance& replica, const std::vector<Target>& targets) const;
+    void place(Stage& stage, const Instance& replica);
+    [[nodiscard]] bool waits_for_local(const Instance& replica) const;
+    void catch_up_local(Stage& stage) const;
     [[nodiscard]] bool back() const;
+    [[nodiscard]] bool back_to_work() const;
+    void explain(Stage& stage) const;
     Move finish(Stage stage);
     [[nodiscard]] InstanceId common_target() const;
 
@@ -53,82 +50,34 @@ private:
     const Topology& topology_;
     const Policy& policy_;
     const Instance* failed_;
+    std::vector<InstanceId> ids_;
+    Targets targets_;
+    std::map<InstanceId, std::string> left_;         // cannot be moved, with the reason
+    std::vector<const Instance*> behind_the_local_;  // have what it has not applied yet
 };
 
+/// Of two co-primaries the other one goes on and is not moved: it waits for its partner.
+std::vector<InstanceId> DeadIntermediate::to_move() const {
+    std::vector<InstanceId> ids = record_.replicas;
+    for (const Instance* replica : topology_.replicas_of(record_.failed)) {
+        add_once(ids, replica->id);
+    }
+    if (const Instance* partner = co_primary_of(failed_, topology_)) {
+        std::erase(ids, partner->id);
+    }
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+/// Its replicas that can connect to it are fine there. It may answer us all the time, and only them
+/// not.
 bool DeadIntermediate::back() const {
-    return failed_ != nullptr && failed_->reachable() && same_server(*failed_, record_.failed_uuid);
+    return record_.code != analysis::Code::intermediate_replicas_failing_to_connect_or_dead &&
+           failed_ != nullptr && failed_->reachable() && same_server(*failed_, record_.failed_uuid);
 }
 
-InstanceId DeadIntermediate::parent() const {
-    const InstanceId own = failed_->source();
-    const Instance* instance = topology_.find(own);
-    if (instance != nullptr && instance->reachable() &&
-        !topology_.overlay().deposed.contains(own)) {
-        return own;
-    }
-    const auto* cluster = topology_.cluster_by_id(record_.cluster_id);
-    return cluster != nullptr && !cluster->primary.empty() && cluster->primary != record_.failed
-               ? cluster->primary
-               : own;
-}
-
-std::vector<DeadIntermediate::Target> DeadIntermediate::targets() const {
-    std::vector<Target> out;
-    if (failed_ == nullptr) {
-        return out;
-    }
-    const InstanceId top = parent();
-    const auto elsewhere = [&](const Instance& instance) {
-        return differ(failed_->state.identity.data_center, instance.state.identity.data_center);
-    };
-    for (const Instance* sibling : topology_.replicas_of(top)) {
-        const Channel* channel = channel_to(*sibling, top);
-        if (sibling->id == record_.failed || !sibling->reachable() || channel == nullptr ||
-            !channel->replicating() || channel->delay_seconds > 0 || cannot_serve(*sibling) ||
-            set_aside(topology_, sibling->id)) {
-            continue;
-        }
-        const auto lag = std::max<std::int64_t>(sibling->lag_seconds().value_or(0), 0);
-        out.push_back({sibling, static_cast<std::uint64_t>(lag), elsewhere(*sibling), false});
-    }
-    const Instance* grandparent = topology_.find(top);
-    if (grandparent != nullptr && grandparent->reachable() && !cannot_serve(*grandparent)) {
-        out.push_back({grandparent, 0, false, true});
-    }
-    std::sort(out.begin(), out.end(), [&](const Target& left, const Target& right) {
-        const auto key = [&](const Target& target) {
-            const int place = target.grandparent ? 1 : (target.elsewhere ? 2 : 0);
-            return std::tuple(
-                place,
-                static_cast<int>(topology_.promotion_rule(target.instance->id)),
-                target.behind > 1 ? target.behind : 0,
-                target.instance->id
-            );
-        };
-        return key(left) < key(right);
-    });
-    return out;
-}
-
-std::optional<std::string> DeadIntermediate::unfit(const Instance& replica, const Target& target)
-    const {
-    if (auto reason = cannot_follow(replica, *target.instance, failed_)) {
-        return reason;
-    }
-    const auto own = holdings_of(replica, nullptr);
-    const auto theirs = holdings_of(*target.instance, nullptr);
-    if (!own.known() || !theirs.known()) {
-        return own.known() ? "the position of " + target.instance->id.text() + " is not known"
-                           : "its position is not known: " + own.unknown;
-    }
-    // The grandparent had everything before the replica had it, even if it was observed earlier. A
-    // sibling may lag behind, and a replica that is further than its source stops (MariaDB).
-    const bool had_all = target.grandparent && target.instance->id == failed_->source();
-    if (!had_all && !within(own.shared, theirs.executed)) {
-        return target.instance->id.text() + " lacks " +
-               transactions(gtid::missing_from(own.shared, theirs.executed)) + " that it has";
-    }
-    return needs_purged(own, *target.instance);
+bool DeadIntermediate::back_to_work() const {
+    return failed_ != nullptr && failed_->reachable();
 }
 
 /// Moved by somebody who died before starting it again: that is half a move.
@@ -143,9 +92,45 @@ void DeadIntermediate::finish_move(Stage& stage, const Instance& replica) const 
     stage.steps.push_back(std::move(step));
 }
 
-void DeadIntermediate::place(
-    Stage& stage, const Instance& replica, const std::vector<Target>& targets
-) const {
+/// The local source moves first; the others of its data centre follow it, and only what it cannot
+/// serve goes elsewhere.
+bool DeadIntermediate::waits_for_local(const Instance& replica) const {
+    const Instance* local = targets_.local;
+    if (local == nullptr || local == &replica || !is_near(failed_, replica) ||
+        cannot_follow(replica, *local, failed_)) {
+        return false;
+    }
+    const auto own = holdings_of(replica, nullptr);
+    if (!own.known() || needs_purged(own, *local)) {
+        return false;
+    }
+    const bool offered =
+        std::any_of(targets_.list.begin(), targets_.list.end(), [&](const Target& target) {
+            return target.instance == local;
+        });
+    if (!offered) {
+        return true;  // it is moved first
+    }
+    const auto theirs = holdings_of(*local, nullptr);
+    return theirs.known() && !within(own.shared, theirs.executed) &&
+           attempts(record_, StepKind::wait_applied, local->id) < wait_tries;
+}
+
+void DeadIntermediate::catch_up_local(Stage& stage) const {
+    if (behind_the_local_.empty() || !stage.steps.empty()) {
+        return;
+    }
+    gtid::GtidSet wanted;
+    for (const Instance* replica : behind_the_local_) {
+        wanted = wanted.united(holdings_of(*replica, nullptr).shared);
+    }
+    Step step = make_step(StepKind::wait_applied, *targets_.local, policy_.step_limit);
+    step.required_gtid_set = wanted.text();
+    step.essential = false;
+    stage.steps.push_back(std::move(step));
+}
+
+void DeadIntermediate::place(Stage& stage, const Instance& replica) {
     const Channel* channel = channel_to(replica, record_.failed);
     if (channel == nullptr) {
         if (replica.is_replica() && replica.reachable()) {
@@ -155,24 +140,32 @@ void DeadIntermediate::place(
         return;
     }
     if (!replica.reachable()) {
-        stage.decision.lost[replica.id] = "it did not answer";
+        left_[replica.id] = "it did not answer";
         return;
+    }
+    if (channel->receiver == topology::ThreadState::running && failed_ != nullptr &&
+        failed_->reachable()) {
+        return;  // it can connect again
     }
     if (attempts(record_, StepKind::repoint, replica.id) >= move_tries) {
-        stage.decision.lost[replica.id] = "it could not be repointed";
+        left_[replica.id] = "it could not be repointed";
         return;
     }
-    std::string reason =
-        "there is neither a usable sibling of " + record_.failed.text() + " nor its source";
+    std::string reason;  // why not the best one
     // After a failure the next best is tried, so that one bad target does not decide.
     auto skip = attempts(record_, StepKind::repoint, replica.id);
     const Instance* chosen = nullptr;
-    for (const auto& target : targets) {
+    const bool waits = waits_for_local(replica);
+    for (const auto& target : targets_.list) {
         if (target.instance->id == replica.id) {
             continue;
         }
-        if (auto why = unfit(replica, target)) {
-            reason = *why;
+        if (waits && target.place > Target::Place::near) {
+            behind_the_local_.push_back(&replica);
+            return;
+        }
+        if (auto why = unfit(record_, topology_, replica, target)) {
+            reason = reason.empty() ? *why : reason;
             continue;
         }
         chosen = target.instance;
@@ -182,14 +175,32 @@ void DeadIntermediate::place(
         --skip;
     }
     if (chosen == nullptr) {
-        stage.decision.lost[replica.id] = reason;
+        left_[replica.id] = reason.empty() ? "there is neither a usable sibling of " +
+                                                 record_.failed.text() + " nor its source"
+                                           : reason;
         return;
     }
     Step step = make_step(StepKind::repoint, replica, policy_.step_limit);
     step.channel = channel->name;
     step.source = chosen->id;
     step.essential = false;
+    keep_stopped(step, record_);
     stage.steps.push_back(std::move(step));
+}
+
+/// Once, together with the first steps: where the replicas may go, and who is the local source.
+void DeadIntermediate::explain(Stage& stage) const {
+    const InstanceId local = targets_.local != nullptr ? targets_.local->id : InstanceId{};
+    if (!record_.candidates.empty() && (local.empty() || record_.successor == local)) {
+        return;
+    }
+    stage.decision.chosen = true;
+    stage.decision.candidates = targets_.considered;
+    if (targets_.local != nullptr) {
+        stage.decision.successor = local;
+        stage.decision.successor_uuid = targets_.local->state.identity.uuid;
+    }
+    stage.decision.loss = "none: no primary was replaced";
 }
 
 Move DeadIntermediate::next() {
@@ -199,29 +210,26 @@ Move DeadIntermediate::next() {
             "A hook of pre_failover failed, which forbids the recovery (" +
                 record_.hooks.at("pre_failover") + "). Mend the hook, then order a recovery"};
     }
-    std::vector<InstanceId> ids = record_.replicas;
-    for (const Instance* replica : topology_.replicas_of(record_.failed)) {
-        add_once(ids, replica->id);
-    }
-    std::sort(ids.begin(), ids.end());
     Stage stage;
     stage.enters = Phase::repointed;
-    const auto possible = targets();
-    for (const auto& id : ids) {
+    for (const auto& id : ids_) {
         if (const Instance* replica = topology_.find(id)) {
-            place(stage, *replica, possible);
+            place(stage, *replica);
         }
     }
+    catch_up_local(stage);
     if (back()) {
         // Those that still are below it are fine there.
-        std::erase_if(stage.steps, [](const Step& s) { return s.kind == StepKind::repoint; });
-        stage.decision.lost.clear();
+        std::erase_if(stage.steps, [](const Step& s) {
+            return s.kind == StepKind::repoint || s.kind == StepKind::wait_applied;
+        });
+        left_.clear();
         if (stage.decision.repointed.empty()) {
             return Finish{
                 State::abandoned, record_.failed.text() + " answers again; nothing was moved"};
         }
     }
-    stage.reprobe = ids;
+    stage.reprobe = ids_;
     stage.reprobe.push_back(record_.failed);
     if (!stage.steps.empty() && hook_due(policy_.has_pre_hooks, "pre_failover")) {
         stage.steps = {hook_step("pre_failover", record_.failed, policy_, true)};
@@ -230,9 +238,14 @@ Move DeadIntermediate::next() {
         return stage;
     }
     if (!stage.steps.empty()) {
+        explain(stage);
         stage.intent = "move the replicas of " + record_.failed.text();
+        if (targets_.local != nullptr) {
+            stage.intent += ", with " + targets_.local->id.text() + " as their local source";
+        }
         return stage;
     }
+    stage.decision.lost = left_;
     return finish(std::move(stage));
 }
 
@@ -255,14 +268,18 @@ InstanceId DeadIntermediate::common_target() const {
 Move DeadIntermediate::finish(Stage stage) {
     const auto moved = stage.decision.repointed.size();
     const InstanceId target = common_target();
-    if (!target.empty()) {
-        stage.decision.chosen = true;
-        stage.decision.candidates = record_.candidates;
-        stage.decision.successor = target;
-        stage.decision.loss = "none: no primary was replaced";
-        if (const Instance* instance = topology_.find(target)) {
-            stage.decision.successor_uuid = instance->state.identity.uuid;
-        }
+    if (stage.decision.lost.empty() && moved == 0 && back_to_work()) {
+        return Finish{
+            State::abandoned,
+            "The replicas of " + record_.failed.text() + " can connect again; nothing was moved"};
+    }
+    stage.decision.chosen = true;
+    stage.decision.candidates =
+        record_.candidates.empty() ? targets_.considered : record_.candidates;
+    stage.decision.successor = target;
+    stage.decision.loss = "none: no primary was replaced";
+    if (const Instance* instance = topology_.find(target)) {
+        stage.decision.successor_uuid = instance->state.identity.uuid;
     }
     const auto tell = [&](bool configured, const std::string& list) {
         if (!stage.steps.empty() || !hook_due(configured, list)) {

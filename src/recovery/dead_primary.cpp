@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "candidates.hpp"
+#include "fencing.hpp"
 #include "plans.hpp"
 
 #include "baton/base/text.hpp"
@@ -29,6 +30,8 @@ public:
           followers_(followers(record, topology)) {}
 
     Move next();
+    /// The rest after a promotion: the others follow it.
+    Move complete(const Instance& successor);
 
 private:
     // Before the promotion.
@@ -49,7 +52,6 @@ private:
     // After it.
     [[nodiscard]] const Instance* promoted_one() const;
     [[nodiscard]] bool promoted(const Instance& instance) const;
-    Move complete(const Instance& successor);
     void place_follower(Stage& stage, const Instance& follower, const Instance& successor) const;
     [[nodiscard]] std::optional<std::string> misfit(
         const Instance& follower, const Instance& successor
@@ -163,13 +165,19 @@ Move DeadPrimary::next() {
     if (record_.giving_up_as != State::running) {
         return give_up(record_.giving_up_as, record_.giving_up);
     }
-    if (failed_is_back()) {
+    if (auto stage = fence_stage(record_, policy_, failed_)) {
+        return *stage;
+    }
+    if (auto reason = not_fenced(record_, policy_, failed_)) {
+        return give_up(State::failed, *reason);
+    }
+    if (failed_is_back() && !by_force(record_)) {
         return give_up(
             State::abandoned,
             record_.failed.text() + " answers again and is writable; nothing was promoted"
         );
     }
-    if (failed_ != nullptr && lives_unseen(*failed_)) {
+    if (failed_ != nullptr && lives_unseen(*failed_) && !by_force(record_)) {
         return give_up(
             State::abandoned,
             record_.failed.text() + " lives, though it does not let Baton in (" +
@@ -271,6 +279,8 @@ Decision DeadPrimary::decision_of(const Choice& choice) const {
 Step DeadPrimary::wait_step(const Instance& target, const gtid::GtidSet& required) const {
     Step step = make_step(StepKind::wait_applied, target, policy_.drain_limit);
     step.required_gtid_set = required.text();
+    const Channel* channel = target.channel();
+    step.skip_delay = channel != nullptr && channel->delay_seconds > 0;
     return step;
 }
 
@@ -362,6 +372,7 @@ Move DeadPrimary::promote(
     step.required_gtid_set = required;
     step.enable_semi_sync = semi_sync_possible(successor);
     decision.promoted_gtid_set = required;
+    decision.fencing = fencing_text(record_, failed_);
     if (record_.semi_sync && !step.enable_semi_sync) {
         decision.notes.push_back(
             "semi-synchronous replication stays off on " + successor.id.text() +
@@ -437,6 +448,14 @@ std::optional<Move> DeadPrimary::unclear_promotion() {
 Move DeadPrimary::finish_half_promotion(const Instance& successor) {
     if (attempts(record_, StepKind::promote, successor.id) < promotion_tries) {
         return promote(successor, record_.promoted_gtid_set, Decision{});
+    }
+    if (record_.partner_writable && failed_ != nullptr && failed_->source() == successor.id) {
+        return give_up(
+            State::failed,
+            successor.id.text() +
+                " goes on taking writes, as before, but cannot be made to forget " +
+                record_.failed.text() + ". See the steps for why, then order a recovery"
+        );
     }
     Stage stage;
     stage.enters = record_.phase;
@@ -514,7 +533,8 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
     }
     const Channel* moved = channel_to(follower, successor.id);
     // Moved by somebody who died before starting it again: that is half a move.
-    const bool half = moved != nullptr && never_started(*moved);
+    const bool half =
+        moved != nullptr && never_started(*moved) && !contains(record_.stopped_before, follower.id);
     if (moved != nullptr && !half) {
         add_once(stage.decision.repointed, follower.id);
         return;
@@ -541,6 +561,7 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
     step.channel = moved != nullptr ? moved->name : channel_name(follower);
     step.source = successor.id;
     step.essential = false;
+    keep_stopped(step, record_);
     stage.steps.push_back(std::move(step));
 }
 
@@ -602,6 +623,11 @@ Move DeadPrimary::complete(const Instance& successor) {
         if (gone != nullptr && writable(*gone) && same_server(*gone, uuid)) {
             contain(stage, *gone);
         }
+    }
+    // Who could not be reached may still be written to: whoever can shall cut it off.
+    if (record_.kind == analysis::RecoveryKind::dead_primary && !fenced(record_, failed_) &&
+        hook_due(policy_.has_fence_hooks, "fence")) {
+        stage.steps.push_back(hook_step("fence", record_.failed, policy_, false));
     }
     if (hook_due(policy_.has_post_hooks, "post_primary_failover")) {
         stage.steps.push_back(hook_step("post_primary_failover", successor.id, policy_, false));
@@ -691,6 +717,15 @@ Move DeadPrimary::give_up(State state, std::string reason) {
 }
 
 }  // namespace
+
+Move complete_promotion(
+    const Record& record,
+    const Topology& topology,
+    const Policy& policy,
+    const Instance& successor
+) {
+    return DeadPrimary(record, topology, policy).complete(successor);
+}
 
 Move next_dead_primary(const Record& record, const Topology& topology, const Policy& policy) {
     return DeadPrimary(record, topology, policy).next();

@@ -226,7 +226,8 @@ std::string Step::text() const {
         case StepKind::start_replication:
             return "start replication on " + where;
         case StepKind::wait_applied:
-            return "wait until " + where + " has applied what it received";
+            return "wait until " + where + " has applied what it received" +
+                   (skip_delay ? ", without its delay" : "");
         case StepKind::promote:
             return "promote " + where +
                    (enable_semi_sync ? " (semi-sync on before it becomes writable)" : "");

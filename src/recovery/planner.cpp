@@ -26,7 +26,8 @@ void note(Record& record, const std::string& text) {
 
 void merge(Record& record, const Decision& decision) {
     for (const auto& [id, uuid] : decision.displaced) {
-        if (record.displaced.emplace(id, uuid).second) {
+        const bool fresh = record.displaced.emplace(id, uuid).second;
+        if (fresh && record.kind != analysis::RecoveryKind::switchover) {
             // Begins anew: what was known of the others was before they followed that one.
             record.phase = Phase::started;
             record.positions.clear();
@@ -45,6 +46,9 @@ void merge(Record& record, const Decision& decision) {
         record.successor_uuid = decision.successor_uuid;
         record.loss = decision.loss;
     }
+    if (!decision.fencing.empty()) {
+        record.fencing = decision.fencing;
+    }
     if (!decision.promoted_gtid_set.empty()) {
         record.promoted_gtid_set = decision.promoted_gtid_set;
     }
@@ -58,6 +62,7 @@ void merge(Record& record, const Decision& decision) {
     for (const auto& id : decision.repointed) {
         add_once(record.repointed, id);
         std::erase(record.lost, id);
+        std::erase(record.stopped_by_us, id);
     }
     for (const auto& text : decision.notes) {
         note(record, text);
@@ -66,6 +71,12 @@ void merge(Record& record, const Decision& decision) {
         record.giving_up_as = decision.give_up_as;
         record.giving_up = clipped(decision.give_up_reason, text_limit);
     }
+}
+
+/// Whose receiver the step stops, as long as an operator had not stopped it before.
+bool stops_receiver(const Record& record, const Step& step) {
+    return (step.kind == StepKind::stop_receiver || step.kind == StepKind::repoint) &&
+           !contains(record.stopped_before, step.target);
 }
 
 void succeeded(Record& record, const Step& step, const StepReport& report) {
@@ -85,8 +96,10 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
             // Tries, not failures: a server that never stays writable must not be promoted for
             // ever.
             ++record.attempts[attempt_key(step.kind, step.target)];
+            std::erase(record.stopped_by_us, step.target);
             break;
         case StepKind::repoint:
+            std::erase(record.stopped_by_us, step.target);
             if (record.kind != analysis::RecoveryKind::dead_primary ||
                 step.source == record.successor) {
                 add_once(record.repointed, step.target);
@@ -96,15 +109,40 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
         case StepKind::hook:
             record.hooks[step.hook] = "done";
             break;
-        case StepKind::stop_receiver:
         case StepKind::start_replication:
-        case StepKind::wait_applied:
-        case StepKind::set_read_only:
+            std::erase(record.stopped_by_us, step.target);
+            ++record.attempts[secured_key(step.target)];
+            break;
+        case StepKind::set_semi_sync:
+            if (step.semi_sync_replica.value_or(false)) {
+                ++record.attempts[switched_on_key(step.target)];
+            }
+            record.changes.push_back(clipped(step.text(), text_limit));
+            break;
         case StepKind::set_writable:
+            if (step.target == record.failed) {
+                record.final_gtid_set.clear();
+            }
+            record.changes.push_back(clipped(step.text(), text_limit));
+            break;
+        case StepKind::set_read_only:
+            if (step.target == record.failed && report.position) {
+                record.final_gtid_set = report.position->executed_gtid_set;
+                record.fencing = "read-only";
+            }
+            break;
+        case StepKind::clone:
+            // Counted like failures: it is not done twice.
+            ++record.attempts[attempt_key(step.kind, step.target)];
+            break;
+        case StepKind::wait_applied:
+            if (step.skip_delay) {
+                record.changes.push_back("the delay of " + step.target.text() + " was ended");
+            }
+            break;
+        case StepKind::stop_receiver:
         case StepKind::witness:
         case StepKind::read_credentials:
-        case StepKind::clone:
-        case StepKind::set_semi_sync:
             break;
     }
 }
@@ -149,6 +187,9 @@ bool stage_succeeded(const std::vector<StepOutcome>& outcomes) {
 Record before(Record record, const Stage& stage) {
     merge(record, stage.decision);
     for (const auto& step : stage.steps) {
+        if (stops_receiver(record, step)) {
+            add_once(record.stopped_by_us, step.target);
+        }
         if (step.kind == StepKind::hook && !hook_ended(record, step.hook)) {
             record.hooks[step.hook] = "started";
         }
@@ -205,16 +246,26 @@ std::variant<Stage, Finish> next(
     }
     switch (record.kind) {
         case analysis::RecoveryKind::dead_primary:
+            if (record.accept_loss && !policy.accept_loss) {
+                Policy accepting = policy;
+                accepting.accept_loss = true;  // said with the order
+                return next_dead_primary(record, topology, accepting);
+            }
             return next_dead_primary(record, topology, policy);
         case analysis::RecoveryKind::dead_intermediate:
             return next_dead_intermediate(record, topology, policy);
         case analysis::RecoveryKind::contain_deposed:
             return next_contain_deposed(record, topology, policy);
         case analysis::RecoveryKind::switchover:
+            return next_switchover(record, topology, policy);
         case analysis::RecoveryKind::rejoin:
+            return next_rejoin(record, topology, policy);
         case analysis::RecoveryKind::repair_semi_sync:
+            return next_repair_semi_sync(record, topology, policy);
         case analysis::RecoveryKind::make_writable:
+            return next_make_writable(record, topology, policy);
         case analysis::RecoveryKind::restart_receiver:
+            return next_restart_receiver(record, topology, policy);
         case analysis::RecoveryKind::none:
             break;
     }

@@ -84,8 +84,16 @@ std::string attempt_key(StepKind kind, const InstanceId& target) {
     return std::string(to_string(kind)) + " " + target.text();
 }
 
+std::string secured_key(const InstanceId& target) {
+    return "secured " + target.text();
+}
+
 std::string hang_key(const InstanceId& target) {
     return "hang " + target.text();
+}
+
+std::string switched_on_key(const InstanceId& target) {
+    return "semi-sync on " + target.text();
 }
 
 unsigned attempts(const Record& record, StepKind kind, const InstanceId& target) {
@@ -101,6 +109,11 @@ Step make_step(StepKind kind, const Instance& target, Duration limit) {
         step.channel = channel->name;
     }
     return step;
+}
+
+void keep_stopped(Step& step, const Record& record) {
+    step.start = !contains(record.stopped_before, step.target);
+    step.start_applier = !contains(record.appliers_stopped_before, step.target);
 }
 
 Step hook_step(std::string list, const InstanceId& target, const Policy& policy, bool essential) {

@@ -66,13 +66,21 @@ inline bool differ(const std::string& left, const std::string& right) {
 
 /// Key of Record::attempts.
 std::string attempt_key(StepKind kind, const InstanceId& target);
+/// Set when its replication was started under the cluster's lock: whoever held that before cannot
+/// promote it any more.
+std::string secured_key(const InstanceId& target);
 /// Counts the stops of its receiver that took too long, as opposed to those that failed at once.
 std::string hang_key(const InstanceId& target);
+/// Counts how often it was made an acknowledger.
+std::string switched_on_key(const InstanceId& target);
 unsigned attempts(const Record& record, StepKind kind, const InstanceId& target);
 
 /// A step on a server as it is known: with its uuid, and the channel to `source` (or its first).
 Step make_step(StepKind kind, const Instance& target, Duration limit);
 Step hook_step(std::string list, const InstanceId& target, const Policy& policy, bool essential);
+
+/// An operator stopped its receiver or its applier before: what is moved stays stopped.
+void keep_stopped(Step& step, const Record& record);
 
 /// "started" is no end: a successor of the node that started it runs it again.
 bool hook_ended(const Record& record, const std::string& list);

@@ -147,7 +147,7 @@ public:
                 break;
             case StepKind::repoint:
                 channel.receiver = ThreadState::stopped;
-                if (part > 0 && secured(server, step.source)) {
+                if (part > 0 && secured(server, step.source, step.start_applier)) {
                     change_source(server, step.source);
                     channel.receiver = ThreadState::stopped;
                     channel.receiver_errno = 2003;  // of the old source; MariaDB keeps it
@@ -197,6 +197,7 @@ public:
 
     std::map<std::string, scenario::Server> servers;
     std::set<std::string> cannot_apply;  // waits on these end without any progress
+    std::set<std::string> uncounted;     // switched on, and the source does not count them
     std::set<std::string> forgets_late;  // the promoted one keeps its channel, stopped
     std::vector<std::string> done, hooks;
     topology::TopologyPtr topology;
@@ -227,10 +228,11 @@ private:
             case StepKind::set_writable:
                 server.state.read_only = server.state.super_read_only = false;
                 return StepReport{};
+            case StepKind::set_semi_sync:
+                return set_semi_sync(server, step);
             case StepKind::witness:
             case StepKind::read_credentials:
             case StepKind::clone:
-            case StepKind::set_semi_sync:
             case StepKind::hook:
                 break;
         }
@@ -273,7 +275,47 @@ private:
         server.state.executed_gtid_set = received(server).text();
     }
 
+    Result<StepReport> set_semi_sync(scenario::Server& server, const Step& step) {
+        auto& semi_sync = server.state.semi_sync;
+        if (!semi_sync.available) {
+            return fail(Errc::refused, "it has no semi-sync plugin");
+        }
+        if (step.semi_sync_replica) {
+            semi_sync.replica_enabled = semi_sync.replica_status = *step.semi_sync_replica;
+        }
+        if (step.wait_for_replicas) {
+            semi_sync.wait_for_replica_count = *step.wait_for_replicas;
+        }
+        count_acknowledgers();
+        return StepReport{};
+    }
+
+    /// As each source counts them.
+    void count_acknowledgers() {
+        for (auto& [name, source] : servers) {
+            source.state.semi_sync.clients = static_cast<std::uint64_t>(std::count_if(
+                servers.begin(),
+                servers.end(),
+                [&, &id = name](const auto& entry) {
+                    const auto& [other, server] = entry;
+                    return up(server) && server.state.semi_sync.replica_status &&
+                           !server.state.channels.empty() &&
+                           scenario::name_of(server.state.channels.front().source) == id &&
+                           server.state.channels.front().receiver == ThreadState::running &&
+                           uncounted.count(other) == 0;
+                }
+            ));
+        }
+    }
+
     Result<StepReport> wait(scenario::Server& server, const Step& step) {
+        if (!server.state.channels.empty() && server.state.channels.front().delay_seconds > 0) {
+            auto& channel = server.state.channels.front();
+            if (!step.skip_delay && std::chrono::seconds(channel.delay_seconds) > step.limit) {
+                return fail(Errc::timeout, "it waits on purpose");
+            }
+            channel.delay_seconds = step.skip_delay ? 0 : channel.delay_seconds;
+        }
         if (!server.state.channels.empty() && server.state.channels.front().applier_errno != 0) {
             return fail(Errc::server_error, "its applier is broken");
         }
@@ -305,18 +347,31 @@ private:
     }
 
     Result<StepReport> repoint(scenario::Server& server, const Step& step) {
-        if (!secured(server, step.source)) {
+        if (!secured(server, step.source, step.start_applier)) {
             return fail(Errc::refused, "its relay logs would be dropped");
         }
+        const auto before = server.state.channels.empty() ? ThreadState::running
+                                                          : server.state.channels.front().applier;
         change_source(server, step.source);
-        connect(server);
-        apply(server);
+        if (step.start) {
+            connect(server);
+        } else {
+            server.state.channels.front().receiver = ThreadState::stopped;
+            server.state.channels.front().receiver_errno = 0;
+        }
+        if (step.start_applier) {
+            apply(server);
+        } else {
+            server.state.channels.front().applier = before;
+        }
         return StepReport{};
     }
 
     /// As the performer does before relay logs go: they are applied, or the new source has it all.
-    bool secured(scenario::Server& server, const InstanceId& source) {
-        apply(server);
+    bool secured(scenario::Server& server, const InstanceId& source, bool start_applier) {
+        if (start_applier) {
+            apply(server);
+        }
         const auto found = servers.find(scenario::name_of(source));
         return gtid::missing_from(received(server), executed(server)) == 0 ||
                (found != servers.end() && up(found->second) &&

@@ -170,34 +170,91 @@ TEST(Candidates, NeverANewerVersionThanAnAnsweringReplica) {
     EXPECT_THAT(verdict(record.candidates, "r3"), HasSubstr("nobody better is left"));
 }
 
-TEST(Candidates, ErrantTransactionsOnlyWhenNobodyElseCan) {
-    auto setting = trio();
-    const auto record_of = [&] {
-        World world(setting);
-        world.revive("p1");  // errant is what the living primary does not have
-        world.at("r1").state.executed_gtid_set = scenario::expand_gtids("p1:1-100,r1:1-3");
-        world.look();
-        world.kill("p1");
-        world.look();
-        return outcome_in(world);
-    };
-
-    auto record = record_of();
-    EXPECT_EQ(record.successor, id("r2"));
-    EXPECT_THAT(verdict(record.candidates, "r1"), HasSubstr("errant transactions"));
-
+/// r1 has errant transactions, and the others must not be promoted.
+World errant_world(scenario::Scenario setting) {
     rule(setting, "r2", topology::PromotionRule::must_not);
     rule(setting, "r3", topology::PromotionRule::must_not);
-    record = record_of();
+    World world(setting);
+    world.revive("p1");  // errant is what the living primary does not have
+    world.at("r1").state.executed_gtid_set = scenario::expand_gtids("p1:1-100,r1:1-3");
+    world.look();
+    world.kill("p1");
+    world.look();
+    return world;
+}
+
+TEST(Candidates, ErrantTransactionsNeverEvenWhenNobodyElseCan) {
+    World world = errant_world(trio());
+
+    const auto record = outcome_in(world);
+
+    EXPECT_EQ(record.state, State::failed);
+    EXPECT_THAT(record.outcome, HasSubstr("r1:3306: it has errant transactions"));
+    EXPECT_THAT(record.outcome, HasSubstr("set recovery.promote_errant"));
+    const Order order{"alice", id("r1"), false};
+    EXPECT_EQ(outcome_in(world, enabled_policy(), order).state, State::failed);
+    EXPECT_EQ(world.writable(), std::vector<std::string>{});
+}
+
+TEST(Candidates, ErrantTransactionsWhenThePolicyAllowsItAndNobodyElseCan) {
+    auto policy = enabled_policy();
+    policy.promote_errant = true;
+    World world = errant_world(trio());
+
+    const auto record = outcome_in(world, policy);
+
     EXPECT_EQ(record.successor, id("r1"));
     EXPECT_THAT(verdict(record.candidates, "r1"), HasSubstr("nobody better is left"));
+}
+
+TEST(Candidates, AnotherOneComesBeforeErrantTransactions) {
+    auto policy = enabled_policy();
+    policy.promote_errant = true;
+    auto setting = trio();
+    World world(setting);
+    world.revive("p1");
+    world.at("r1").state.executed_gtid_set = scenario::expand_gtids("p1:1-100,r1:1-3");
+    world.look();
+    world.kill("p1");
+    world.look();
+
+    const auto record = outcome_in(world, policy);
+
+    EXPECT_EQ(record.successor, id("r2"));
+    EXPECT_THAT(verdict(record.candidates, "r1"), HasSubstr("errant transactions"));
 }
 
 TEST(Candidates, ADelayedOneOnlyWhenNobodyElseCan) {
     auto setting = trio();
     setting.meanwhile.at("r1").state.channels[0].delay_seconds = 3600;
-
     EXPECT_EQ(outcome_of(setting).successor, id("r2"));
+
+    // Then its delay is skipped, and that is said.
+    rule(setting, "r2", topology::PromotionRule::must_not);
+    rule(setting, "r3", topology::PromotionRule::must_not);
+    setting.meanwhile.at("r1").state.executed_gtid_set = scenario::expand_gtids("p1:1-40");
+    setting.meanwhile.at("r1").state.channels[0].retrieved_gtid_set =
+        scenario::expand_gtids("p1:41-100");
+    World world(setting);
+
+    const auto record = outcome_in(world);
+
+    EXPECT_EQ(record.successor, id("r1")) << record.outcome;
+    EXPECT_THAT(record.changes, testing::ElementsAre("the delay of r1:3306 was ended"));
+    EXPECT_EQ(world.at("r1").state.executed_gtid_set, scenario::expand_gtids("p1:1-100"));
+}
+
+TEST(Candidates, EveryLoserHasAReason) {
+    auto setting = trio();
+    setting.meanwhile.at("r2").state.identity.log_bin = false;
+    setting.meanwhile.at("r3").probe = topology::ProbeFailure::timeout;
+
+    const auto record = outcome_of(setting);
+
+    ASSERT_EQ(record.candidates.size(), 3U);
+    for (const auto& candidate : record.candidates) {
+        EXPECT_FALSE(candidate.reason.empty()) << candidate.id.text();
+    }
 }
 
 TEST(Candidates, TheAnswerIsTheSameAtEachLook) {
