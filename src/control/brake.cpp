@@ -109,7 +109,7 @@ void Engine::Impl::watch_losses(const std::vector<analysis::Finding>& present) {
     std::vector<InstanceId> subjects;
     for (const auto& finding : present) {
         if (finding.actionable() && finding.recovery != analysis::RecoveryKind::contain_deposed &&
-            !running.contains(finding.cluster_id)) {
+            !running.contains(finding.cluster_id) && !policy_of(finding.cluster_id).shadow) {
             subjects.push_back(finding.subject);
         }
     }
@@ -242,7 +242,7 @@ Task<void> Engine::Impl::leave_to_others() {
     brake_released = now();
     const auto why = fmt::format("{}; {}", brake.text, brake.judgement.why);
     log::warning("handing over to another node: {}", why);
-    co_await give_back(fmt::format("from {} to any other: {}", identity.name, why), "");
+    co_await give_back("", fmt::format("from {} to any other: {}", identity.name, why), "");
 }
 
 /// Servers are observed one after the other, so what vanished together is not noticed together.

@@ -64,7 +64,7 @@ void get_enum(const Json& json, const char* key, Enum& target, Enum last) {
     }
 }
 
-constexpr auto last_code = analysis::Code::receiver_left_stopped;
+using analysis::last_code;
 
 /// Codes are stored by name: numbers would shift between versions.
 analysis::Code code_from(const std::string& name) {
@@ -226,6 +226,7 @@ std::string to_json_text(const Blocked& b) {
     json["reason"] = b.reason;
     json["blocking_recovery"] = b.blocking_recovery;
     json["last_ms"] = b.last_ms;
+    json["until_ms"] = b.until_ms;
     return dump(json);
 }
 
@@ -239,6 +240,7 @@ Result<Blocked> blocked_from_json(std::string_view text) {
         b.reason = json.value("reason", "");
         b.blocking_recovery = json.value("blocking_recovery", std::uint64_t{0});
         b.last_ms = json.value("last_ms", WallMs{0});
+        b.until_ms = json.value("until_ms", WallMs{0});
     });
 }
 
@@ -249,6 +251,7 @@ std::string to_json_text(const AuditEntry& a) {
     json["type"] = a.type;
     json["instance"] = text_of(a.instance);
     json["cluster_name"] = a.cluster_name;
+    json["cluster_id"] = a.cluster_id;
     json["message"] = a.message;
     json["by"] = a.by;
     json["node"] = a.node;
@@ -263,6 +266,7 @@ Result<AuditEntry> audit_from_json(std::string_view text) {
         a.type = json.value("type", "");
         a.instance = id_from(json.value("instance", ""));
         a.cluster_name = json.value("cluster_name", "");
+        a.cluster_id = json.value("cluster_id", "");
         a.message = json.value("message", "");
         a.by = json.value("by", "");
         a.node = json.value("node", "");

@@ -63,8 +63,11 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
         }
     }
     for (const auto& id : settled) {
+        decide_settled(state.blocked().at(id));
         enqueue(state.unblock(id));
     }
+    forgive_returned();
+    drop_unheld(present);
     for (const auto& finding : present) {
         if (finding.actionable()) {
             consider(finding);
@@ -143,7 +146,9 @@ void Engine::Impl::record_detections(const std::vector<analysis::Finding>& prese
         );
         open_detections[finding.subject] = {finding.code, detection.number};
         enqueue(state.put(detection));
-        if (!settings.hooks["on_failure_detection"].empty() && !settings.shadow) {
+        const auto& policy = policy_of(finding.cluster_id);
+        const auto hook_list = policy.hooks.find("on_failure_detection");
+        if (hook_list != policy.hooks.end() && !hook_list->second.empty() && !policy.shadow) {
             group->spawn(
                 "detection hooks", run_detection_hooks(std::make_shared<const Detection>(detection))
             );
@@ -178,7 +183,8 @@ void Engine::Impl::ask(const analysis::Finding& finding) {
         }
         const auto found = slots.find(inquiry.target);
         if (found == slots.end() || found->second->witness_running ||
-            now() < found->second->next_witness || settings.shadow || !lease.may_act()) {
+            now() < found->second->next_witness || policy_of(finding.cluster_id).shadow ||
+            !lease.may_act()) {
             continue;
         }
         log::info(
@@ -197,17 +203,21 @@ recovery::History Engine::Impl::history_of(
     recovery::History history;
     history.globally_disabled = state.recoveries_disabled;
     const auto budget_begins = wall() - to_ms(settings.recovery.budget_window);
+    const auto own_budget_begins =
+        wall() - to_ms(policy_of(cluster.id).recovery.cluster_budget_window);
     for (auto at = state.recoveries().rbegin(); at != state.recoveries().rend(); ++at) {
         const auto& record = at->second->record;
-        if (record.started_ms > budget_begins && !record.forced && !record.acknowledged &&
-            record.state != recovery::State::abandoned &&
-            record.kind != analysis::RecoveryKind::contain_deposed) {
-            ++history.begun_lately;
+        if (!record.forced && !record.acknowledged && record.state != recovery::State::abandoned &&
+            record.kind != analysis::RecoveryKind::contain_deposed &&
+            record.kind != analysis::RecoveryKind::rejoin) {
+            history.begun_lately += record.started_ms > budget_begins ? 1U : 0U;
+            history.begun_lately_here +=
+                record.cluster_id == cluster.id && record.started_ms > own_budget_begins ? 1U : 0U;
         }
         if (record.cluster_id != cluster.id) {
             continue;
         }
-        if (record.running() && history.running == nullptr) {
+        if (record.running() && history.running == nullptr && place_of(record) == cluster.id) {
             history.running = &record;
         }
         // An abandoned one changed nothing, and must not hide the one before it.
@@ -238,25 +248,23 @@ recovery::History Engine::Impl::history_of(
 
 void Engine::Impl::consider(const analysis::Finding& finding) {
     const auto* cluster = topology->cluster_by_id(finding.cluster_id);
-    if (cluster == nullptr || running.contains(finding.cluster_id)) {
+    if (cluster == nullptr || running.contains(finding.cluster_id) ||
+        running.contains("rejoin " + finding.subject.text())) {
         return;
     }
-    if (settings.shadow) {
-        recovery::Refusal refusal;
-        refusal.kind = recovery::Refusal::Kind::globally_disabled;
-        refusal.reason =
-            "this service runs with detection.mode: shadow, so it only reports; set it to active "
-            "to let it act";
-        note_refusal(finding, refusal);
-        return;
-    }
+    const auto& policy = policy_of(finding.cluster_id);
     auto history = history_of(*cluster, finding.recovery, finding.subject);
+    history.since_detected = held_for(finding);
     const auto maintenance = state.overlay.maintenances.find(finding.subject);
     history.maintenance =
         maintenance != state.overlay.maintenances.end() && maintenance->second.end_ms > wall();
-    auto decision = recovery::begin(finding, *topology, settings.recovery, history, std::nullopt);
+    auto decision = recovery::begin(finding, *topology, policy.recovery, history, std::nullopt);
     if (const auto* refusal = std::get_if<recovery::Refusal>(&decision)) {
         note_refusal(finding, *refusal);
+        return;
+    }
+    if (policy.shadow) {
+        note_refusal(finding, shadow_refusal(std::get<recovery::Record>(decision), history));
         return;
     }
     if (finding.recovery != analysis::RecoveryKind::contain_deposed &&
@@ -293,6 +301,12 @@ void Engine::Impl::note_refusal(
     blocked.kind = std::string(recovery::to_string(refusal.kind));
     blocked.reason = refusal.reason;
     blocked.last_ms = wall();
+    if (refusal.kind == recovery::Refusal::Kind::waiting) {
+        const auto left =
+            policy_of(finding.cluster_id).recovery.wait_before_acting - held_for(finding);
+        blocked.until_ms = wall() + to_ms(left);
+        group->spawn("wait before acting", look_again(left));
+    }
     if (const auto* cluster = topology->cluster_by_id(finding.cluster_id)) {
         const auto history = history_of(*cluster, finding.recovery, finding.subject);
         const auto* blocking = history.running != nullptr ? history.running : history.last_finished;
@@ -312,22 +326,8 @@ void Engine::Impl::note_refusal(
             enqueue(state.put(std::move(explained)));
         }
     }
+    decide_refusal(finding, refusal);
     enqueue(state.put(std::move(blocked)));
-}
-
-void Engine::Impl::update_forecasts() {
-    last_forecast = now();
-    std::map<std::string, recovery::Forecast> fresh;
-    for (const auto& cluster : topology->clusters()) {
-        auto history = history_of(cluster, analysis::RecoveryKind::dead_primary, cluster.primary);
-        fresh[cluster.id] = recovery::forecast(cluster, *topology, settings.recovery, history);
-        if (settings.shadow) {
-            fresh[cluster.id].blockers.emplace_back(
-                "detection.mode is shadow: Baton only reports; set it to active to let it act"
-            );
-        }
-    }
-    forecasts = std::move(fresh);
 }
 
 }  // namespace baton::control

@@ -214,8 +214,15 @@ void Engine::Impl::publish(bool follow) {
     }
     const auto recorded = builder.take_recorded();
     for (const auto& cluster : recorded.clusters) {
+        const auto known = state.overlay.clusters.find(cluster.id);
+        if (known != state.overlay.clusters.end() && known->second.primary != cluster.primary) {
+            decide_primary(
+                cluster.id, known->second.primary, cluster.primary, "seen in the replication", ""
+            );
+        }
         enqueue(state.put_cluster(cluster));
     }
+    refresh_policies();
     for (const auto& [id, cluster] : recorded.membership) {
         enqueue(state.put_member(id, cluster));
     }
@@ -223,7 +230,7 @@ void Engine::Impl::publish(bool follow) {
         last_follow = now();
         follow_topology();
     }
-    auto fresh = analysis::analyze(*topology, settings.analysis);
+    auto fresh = analyzed();
     ++counters.analyses;
     const bool changed = fresh != findings;
     findings = std::move(fresh);

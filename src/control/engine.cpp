@@ -70,9 +70,18 @@ Engine::Impl::Impl(
       started_ms(wall()),
       role_signal(core),
       publish_signal(core),
-      flush_signal(core) {}
+      flush_signal(core),
+      self_check_signal(core),
+      interruption(identity.interruption) {}
 
 Task<void> Engine::Impl::run() {
+    TaskGroup all(core);
+    all.spawn("roles", play_roles());
+    all.spawn("self-check", self_check_loop());
+    co_await all.join();
+}
+
+Task<void> Engine::Impl::play_roles() {
     publish_view();
     for (;;) {
         if (lease.may_act()) {
@@ -128,6 +137,10 @@ Task<void> Engine::Impl::lead() {
     if (!co_await catch_up()) {
         co_return;
     }
+    renew_policy();
+    held_since.clear();
+    kept_policies.clear();
+    policy_writing = false;
     active = true;
     active_since_ms = wall();
     open_detections.clear();
@@ -285,11 +298,15 @@ void Engine::Impl::rebuild_followed(const State::Touched& touched) {
     if (active) {
         return;
     }
+    if (touched.policy) {
+        renew_policy();
+    }
     const bool topology_changed =
         touched.overlay || !touched.instances.empty() || !touched.removed.empty();
     if (topology_changed) {
         topology = builder.build(now(), wall());
         static_cast<void>(builder.take_recorded());  // only the active node records
+        refresh_policies();
     }
     if (touched.findings || topology_changed) {
         findings.clear();
@@ -376,6 +393,14 @@ void Engine::Impl::publish_view() {
     fresh->generation = ++generation;
     fresh->counters = counters;
     fresh->policy = settings.recovery;
+    fresh->policies = policies;
+    fresh->policy_document = std::make_shared<const policy::Document>(resolver.document());
+    fresh->policy_version = resolver.version();
+    for (const auto& [number, version] : state.policy_versions()) {
+        fresh->policy_versions.push_back(version);
+    }
+    fresh->decisions = state.decisions();
+    fresh->advice = settings.advice;
     fresh->reasonable_lag_seconds = settings.analysis.lagging_seconds;
     fresh->poll_interval = settings.poll_interval;
     view.store(std::move(fresh));
@@ -393,6 +418,8 @@ void Engine::Impl::emit(std::string type, std::string data) {
 
 void Engine::Impl::apply_settings(Settings fresh) {
     settings = std::move(fresh);
+    renew_policy();
+    self_check_signal.set();
     ignore_patterns = compiled(settings.ignore_hosts);
     if (active) {
         for (const auto& seed : settings.seeds) {
@@ -453,7 +480,11 @@ NodeStatus Engine::status() const {
     status.name = impl_->identity.name;
     status.api_url = impl_->identity.api_url;
     status.version = impl_->identity.version;
-    status.config_fingerprint = impl_->identity.config_fingerprint;
+    const auto self = impl_->self.load();
+    status.config_fingerprint = self->config_fingerprint.empty()
+                                    ? impl_->identity.config_fingerprint
+                                    : self->config_fingerprint;
+    status.warnings = self->warnings;
     status.lease = impl_->lease.status();
     status.token = status.lease.token;
     status.started_ms = impl_->started_ms;

@@ -4,6 +4,7 @@
 // The engine's state and the parts its loops are made of. One executor, no locks; only `view`,
 // `lease` and `role_changed` are touched from other threads.
 
+#include "interruption.hpp"
 #include "state.hpp"
 
 #include "baton/async/event.hpp"
@@ -65,6 +66,12 @@ struct Brake {
     std::map<InstanceId, std::pair<TimePoint, std::vector<ports::Opinion>>> opinions;
 };
 
+/// What this node found out about itself.
+struct SelfReport {
+    std::string config_fingerprint;
+    std::vector<std::string> warnings;
+};
+
 struct Engine::Impl {
     Impl(
         asio::any_io_executor core_executor,
@@ -81,6 +88,7 @@ struct Engine::Impl {
 
     // engine.cpp: role, following, publishing
     Task<void> run();
+    Task<void> play_roles();
     Task<void> lead();
     Task<void> follow_step();
     Task<bool> catch_up();
@@ -91,6 +99,12 @@ struct Engine::Impl {
     void rebuild_followed(const State::Touched& touched);
     void publish_view();
     void emit(std::string type, std::string data);
+
+    // self_check.cpp
+    Task<void> self_check_loop();
+    Task<void> check_hooks(std::vector<std::string>* found);
+    Task<void> check_account(std::vector<std::string>* found);
+    Task<void> report(std::vector<std::string> found);
 
     // discovery.cpp
     Task<void> watch_server(std::shared_ptr<Slot> slot);
@@ -119,6 +133,11 @@ struct Engine::Impl {
     ) const;
     [[nodiscard]] const analysis::Finding* finding_of(const InstanceId& id) const;
     void update_forecasts();
+    [[nodiscard]] recovery::Forecast forecast_of(
+        const topology::Cluster& cluster,
+        const topology::Topology& seen,
+        const policy::Effective& policy
+    ) const;
     Task<void> run_detection_hooks(std::shared_ptr<const Detection> detection);
 
     // brake.cpp
@@ -142,6 +161,52 @@ struct Engine::Impl {
     [[nodiscard]] std::optional<recovery::Refusal> braked(const analysis::Finding& finding) const;
     [[nodiscard]] std::vector<std::string> brake_evidence(const InstanceId& subject) const;
 
+    // policy.cpp
+    void renew_policy();
+    void refresh_policies();
+    [[nodiscard]] policy::Effective base_policy() const;
+    /// Of a cluster by id; of none: as configured.
+    [[nodiscard]] const policy::Effective& policy_of(const std::string& cluster_id) const;
+    /// With which the recovery began.
+    std::shared_ptr<const policy::Effective> policy_of(const recovery::Record& record);
+    [[nodiscard]] Result<void> may_change(const std::string& cluster_id) const;
+    [[nodiscard]] std::vector<analysis::Finding> analyzed() const;
+    Task<Result<std::uint64_t>> set_policy(
+        std::string document, std::uint64_t expected, std::string comment, std::string by
+    );
+    Task<Result<std::uint64_t>> roll_back_policy(
+        std::uint64_t to, std::uint64_t expected, std::string comment, std::string by
+    );
+    Task<Result<std::uint64_t>> store_policy(policy::Version version, std::uint64_t expected);
+    void decide_policy(
+        const policy::Version& version,
+        const std::map<std::string, std::shared_ptr<const policy::Effective>>& before
+    );
+    Task<Result<std::vector<PolicyTrial>>> try_policy(std::string document);
+
+    // decisions.cpp: what is remembered for the timeline
+    void decide(Decision decision);
+    [[nodiscard]] Decision decision_on(
+        Decision::Kind kind, const std::string& cluster_id, const InstanceId& subject
+    ) const;
+    void decide_begin(const recovery::Record& record);
+    void decide_refusal(const analysis::Finding& finding, const recovery::Refusal& refusal);
+    void decide_settled(const Blocked& blocked);
+    void decide_primary(
+        const std::string& cluster_id,
+        const InstanceId& before,
+        const InstanceId& after,
+        const std::string& why,
+        const std::string& recovery_id
+    );
+    [[nodiscard]] recovery::Refusal shadow_refusal(
+        const recovery::Record& record, const recovery::History& history
+    );
+    /// For how long the finding has held.
+    Duration held_for(const analysis::Finding& finding);
+    void drop_unheld(const std::vector<analysis::Finding>& present);
+    Task<void> look_again(Duration after);
+
     // recovery_loop.cpp
     void start_recovery(recovery::Record record);
     Task<void> run_recovery(std::string id, bool resumed);
@@ -154,11 +219,40 @@ struct Engine::Impl {
         std::optional<Result<recovery::StepReport>>* outcome
     );
     Task<Result<recovery::StepReport>> run_hooks(
-        recovery::Record record, recovery::Step step, std::uint64_t epoch
+        recovery::Record record, recovery::Step step, recovery::StepRecord* journal
+    );
+    Task<Result<void>> run_hook(
+        const recovery::Record* record,
+        std::string command,
+        bool resumed,
+        recovery::StepRecord* journal,
+        std::string* told
     );
     void on_promoted(const recovery::Record& record, std::vector<ports::Document>& documents);
     void on_finished(const recovery::Record& record, std::vector<ports::Document>& documents);
     void take_over_recoveries();
+
+    // orders.cpp: recoveries that an operator orders
+    Task<Result<recovery::Record>> switchover(std::string cluster_id, recovery::Order order);
+    Task<Result<recovery::Record>> force_failover(std::string cluster_id, recovery::Order order);
+    Task<Result<recovery::Record>> rejoin(InstanceId id, recovery::Order order, Duration wait);
+    Task<Result<recovery::Record>> change_primary(
+        std::string cluster_id, recovery::Order order, bool by_force
+    );
+    [[nodiscard]] std::string ordered_before(
+        const topology::Cluster& cluster, const recovery::Order& order
+    ) const;
+    Task<void> look_at_cluster(std::string cluster_id);
+    Result<recovery::Record> refuse_order(
+        const std::string& cluster_id,
+        const InstanceId& subject,
+        const recovery::Refusal& refusal,
+        const recovery::Order& order
+    );
+    Task<Result<recovery::Record>> end_of(std::string id, Deadline until);
+    void forgive_returned();
+    /// What two recoveries must not have in common at a time: member of `running`.
+    [[nodiscard]] static std::string place_of(const recovery::Record& record);
 
     // writer.cpp: what goes to the backend
     Task<void> flush_loop();
@@ -213,7 +307,9 @@ struct Engine::Impl {
     );
     Task<Result<void>> reload_configuration(std::string by);
     Task<Result<void>> hand_over(std::string to, std::string by);
-    Task<void> give_back(std::string message, std::string by);
+    Task<void> give_back(std::string to, std::string message, std::string by);
+    Task<Result<void>> await_holder(std::string to);
+    [[nodiscard]] Result<void> can_take(const std::string& to) const;
     void apply_settings(Settings fresh);
     void remove_instance(const InstanceId& id);
 
@@ -234,6 +330,7 @@ struct Engine::Impl {
     Signal role_signal;
     Signal publish_signal;
     Signal flush_signal;
+    Signal self_check_signal;
     bool publish_urgent = false;
 
     State state;
@@ -261,8 +358,19 @@ struct Engine::Impl {
     bool looking = false;
     TimePoint brake_released{};     // last hand-over because of it; outlives the leadership
     unsigned probing = 0;           // probes asked for by others
-    std::set<std::string> running;  // clusters with a recovery task
+    std::set<std::string> running;  // places (place_of) with a recovery task
     std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
+    policy::Resolver resolver;
+    std::shared_ptr<const std::map<std::string, std::shared_ptr<const policy::Effective>>>
+        policies =
+            std::make_shared<const std::map<std::string, std::shared_ptr<const policy::Effective>>>(
+            );
+    bool analysis_differs = false;  // some cluster has an analysis policy of its own
+    bool policy_writing = false;
+    std::map<std::string, std::shared_ptr<const policy::Effective>>
+        kept_policies;  // by id of a running recovery
+    std::map<InstanceId, std::pair<analysis::RecoveryKind, TimePoint>> held_since;
+    std::map<std::string, TimePoint> frozen_at;  // by recovery id: writers waited since
     std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor
     std::map<InstanceId, TimePoint> forgotten;     // not to be found again before
     TimePoint last_publish{}, last_follow{}, last_forecast{}, last_instances{};
@@ -272,6 +380,10 @@ struct Engine::Impl {
 
     std::map<std::uint64_t, std::function<void(const control::Event&)>> listeners;
     std::uint64_t next_listener = 1, next_event = 1;
+
+    Interruption interruption;
+    std::size_t self_check_next = 0;  // of the servers, for the next self-check
+    std::atomic<std::shared_ptr<const SelfReport>> self{std::make_shared<const SelfReport>()};
 
     Counters counters;
     std::uint64_t generation = 0;

@@ -37,6 +37,7 @@ recovery::StepRecord journal_entry(
     entry.kind = step.kind;
     entry.target = step.target;
     entry.text = step.text();
+    entry.hook = step.hook;
     entry.state = recovery::StepState::intended;
     entry.started_ms = wall_ms;
     return entry;
@@ -52,6 +53,9 @@ void Engine::Impl::start_recovery(recovery::Record record) {
     record.node = identity.name;
     record.started_ms = wall();
     record.id = fmt::format("{}-{}-{}", record.started_ms, status.epoch, record.number);
+    const auto& policy = policy_of(record.cluster_id);
+    record.policy_version = policy.version;
+    record.policy = policy::values_text(policy);
     log::warning(
         "recovery {} of {} in {} begins: {} {}",
         record.number,
@@ -61,7 +65,7 @@ void Engine::Impl::start_recovery(recovery::Record record) {
         record.forced ? "(ordered by " + record.requested_by + ")" : ""
     );
     ++counters.recoveries_started;
-    running.insert(record.cluster_id);
+    running.insert(place_of(record));
     recovery_ended[record.id] = std::make_shared<baton::Event>(core);
     if (const auto open = open_detections.find(record.failed); open != open_detections.end()) {
         if (const auto detection = state.detections().find(open->second.second);
@@ -72,6 +76,7 @@ void Engine::Impl::start_recovery(recovery::Record record) {
             enqueue(state.put(std::move(answered)));
         }
     }
+    decide_begin(record);
     enqueue(state.put(record));
     group->spawn("recovery " + record.id, run_recovery(record.id, false));
 }
@@ -79,13 +84,22 @@ void Engine::Impl::start_recovery(recovery::Record record) {
 void Engine::Impl::take_over_recoveries() {
     for (const auto& [number, recovery] : state.recoveries()) {
         const auto& record = recovery->record;
-        if (!record.running() || running.contains(record.cluster_id)) {
+        if (!record.running() || running.contains(place_of(record))) {
+            continue;
+        }
+        if (auto changes = may_change(record.cluster_id); !changes) {
+            log::warning(
+                "recovery {} of {} is unfinished and is left as it is: {}",
+                number,
+                record.failed.text(),
+                changes.error().what
+            );
             continue;
         }
         log::warning(
             "recovery {} of {} is unfinished and is taken over", number, record.failed.text()
         );
-        running.insert(record.cluster_id);
+        running.insert(place_of(record));
         recovery_ended[record.id] = std::make_shared<baton::Event>(core);
         group->spawn("recovery " + record.id, run_recovery(record.id, true));
     }
@@ -101,6 +115,10 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         // Nothing is done on what a predecessor saw: first every server concerned is looked at.
         std::vector<InstanceId> concerned = record.replicas;
         concerned.push_back(record.failed);
+        if (!record.successor.empty() &&
+            std::find(concerned.begin(), concerned.end(), record.successor) == concerned.end()) {
+            concerned.push_back(record.successor);
+        }
         for (const auto& target : concerned) {
             if (builder.add(target) || !slots.contains(target)) {
                 start_watching(target, 0ms);
@@ -129,13 +147,15 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         alive = co_await recovery_round(record, *performer);
     }
     co_await performer->close();
+    interruption.reach("ending");
     if (alive) {
         record.ended_ms = wall();
         record.total_us =
             std::chrono::duration_cast<std::chrono::microseconds>(now() - begun).count();
         std::vector<ports::Document> documents;
         const auto deposed = state.overlay.deposed.find(record.failed);
-        const bool replaced = record.kind == analysis::RecoveryKind::dead_primary &&
+        const bool replaced = (record.kind == analysis::RecoveryKind::dead_primary ||
+                               record.kind == analysis::RecoveryKind::switchover) &&
                               record.state == recovery::State::done && !record.successor.empty() &&
                               record.successor != record.failed;
         if (replaced &&
@@ -159,6 +179,7 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
                 enqueue(std::move(document));
             }
         }
+        interruption.reach("ended");
         const bool good = record.state == recovery::State::done;
         ++(good ? counters.recoveries_done : counters.recoveries_failed);
         log::warning(
@@ -185,7 +206,8 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
             record.failed.text()
         );
     }
-    running.erase(record.cluster_id);
+    running.erase(place_of(record));
+    kept_policies.erase(record.id);
     emit(
         "recovery",
         fmt::format(
@@ -199,7 +221,8 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
 /// One stage. False when this node may not go on.
 Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Performer& performer) {
     const auto round_begun = now();
-    auto decision = recovery::next(record, *topology, settings.recovery);
+    const auto policy = policy_of(record);
+    auto decision = recovery::next(record, *topology, policy->recovery);
     if (const auto* finish = std::get_if<recovery::Finish>(&decision)) {
         record = recovery::conclude(std::move(record), *finish);
         co_return true;
@@ -209,6 +232,8 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
     record = recovery::before(std::move(record), stage);
     const auto epoch = lease.status().epoch;
     log::info("recovery {}: {}", record.number, stage.intent);
+    interruption.next_stage();
+    interruption.reach("intending");
 
     std::vector<recovery::StepRecord> journal;
     std::vector<ports::Document> documents;
@@ -245,6 +270,7 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
         co_return written.error().code != Errc::not_leader&& lease.may_act();
     }
     publish_view();
+    interruption.reach("journaled");
 
     std::vector<std::optional<Result<recovery::StepReport>>> outcomes(stage.steps.size());
     {
@@ -256,8 +282,13 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
                 perform_step(&record, &performer, stage.steps[i], &journal[i], &outcomes[i])
             );
         }
+        if (interruption.within()) {
+            parallel.spawn("interruption", interruption.wait_and_reach());
+        }
         co_await parallel.join();
     }
+    interruption.reach("performed");
+    const auto promoted_at = now();
     if (!lease.may_act()) {
         co_return false;
     }
@@ -288,6 +319,12 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
     if (phase_before < recovery::Phase::promoted && record.phase >= recovery::Phase::promoted) {
         record.detection_to_promotion_us =
             std::max<std::int64_t>(0, wall() - record.started_ms) * 1000;
+        if (const auto frozen = frozen_at.find(record.id); frozen != frozen_at.end()) {
+            record.writer_outage_us =
+                std::chrono::duration_cast<std::chrono::microseconds>(promoted_at - frozen->second)
+                    .count();
+            frozen_at.erase(frozen);
+        }
         std::vector<ports::Document> promotion;
         on_promoted(record, promotion);
         promotion.push_back(state.put(record));
@@ -310,6 +347,9 @@ Task<void> Engine::Impl::perform_step(
     std::optional<Result<recovery::StepReport>>* outcome
 ) {
     const auto begun = now();
+    if (step.kind == recovery::StepKind::set_read_only && step.target == record->failed) {
+        frozen_at[record->id] = begun;
+    }
     const auto left = lease.status().left;
     if (step.kind == recovery::StepKind::promote && left < promotion_reserve) {
         // A step that cannot be taken back does not begin when the lease may end within it. The
@@ -320,7 +360,7 @@ Task<void> Engine::Impl::perform_step(
             fmt::format("only {} ms of the lease are left, too few to promote", to_ms(left))
         ));
     } else if (step.kind == recovery::StepKind::hook) {
-        outcome->emplace(co_await run_hooks(*record, step, journal->epoch));
+        outcome->emplace(co_await run_hooks(*record, step, journal));
     } else {
         outcome->emplace(co_await performer->perform(step, begun + step.limit));
     }
@@ -365,6 +405,10 @@ void Engine::Impl::on_promoted(
     for (const auto& [id, uuid] : replaced) {
         if (id != record.successor) {
             deposed.uuid = uuid;
+            // Of a planned switchover it is known: nobody could write to it any more.
+            deposed.contained = record.kind == analysis::RecoveryKind::switchover &&
+                                id == record.failed && !record.final_gtid_set.empty();
+            deposed.classification = deposed.contained ? "clean" : "";
             documents.push_back(state.put_deposed(id, &deposed));
         }
     }
@@ -374,6 +418,13 @@ void Engine::Impl::on_promoted(
     }
     auto cluster = state.overlay.clusters[record.cluster_id];
     cluster.id = record.cluster_id;
+    decide_primary(
+        record.cluster_id,
+        cluster.primary,
+        record.successor,
+        fmt::format("promoted by recovery {}", record.number),
+        record.id
+    );
     cluster.primary = record.successor;
     ++cluster.term;
     documents.push_back(state.put_cluster(cluster));
@@ -385,6 +436,28 @@ void Engine::Impl::on_promoted(
 void Engine::Impl::on_finished(
     const recovery::Record& record, std::vector<ports::Document>& documents
 ) {
+    const bool returned =
+        (record.kind == analysis::RecoveryKind::rejoin && record.state == recovery::State::done) ||
+        (record.kind == analysis::RecoveryKind::switchover &&
+         std::find(record.repointed.begin(), record.repointed.end(), record.failed) !=
+             record.repointed.end());
+    if (returned && state.overlay.deposed.contains(record.failed)) {
+        documents.push_back(state.put_deposed(record.failed, nullptr));
+        builder.set_overlay(state.overlay);
+    }
+    if (record.kind == analysis::RecoveryKind::switchover) {
+        // Gone in the middle of its promotion, and the old primary went on.
+        for (const auto& [id, uuid] : record.displaced) {
+            topology::Deposed deposed;
+            deposed.uuid = uuid;
+            deposed.cluster_id = record.cluster_id;
+            deposed.recovery_id = record.id;
+            deposed.successor = record.failed;
+            deposed.since_ms = wall();
+            documents.push_back(state.put_deposed(id, &deposed));
+            builder.set_overlay(state.overlay);
+        }
+    }
     if (record.kind == analysis::RecoveryKind::contain_deposed &&
         record.state == recovery::State::done) {
         const auto known = state.overlay.deposed.find(record.failed);

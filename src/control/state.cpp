@@ -147,6 +147,21 @@ void State::apply_history(const ports::Document& document, Touched& touched) {
         } else if (auto value = readable(document, audit_from_json(document.data))) {
             audit_[value->number] = std::make_shared<const AuditEntry>(std::move(*value));
         }
+    } else if (document.kind == "decision") {
+        decisions_by_cluster_.reset();
+        if (document.data.empty()) {
+            decisions_.erase(number_from(document.key));
+        } else if (auto value = readable(document, decision_from_json(document.data))) {
+            decisions_[value->number] = std::make_shared<const Decision>(std::move(*value));
+        }
+    } else if (document.kind == "policy") {
+        touched.policy = true;
+        if (document.data.empty()) {
+            policy_versions_.erase(number_from(document.key));
+        } else if (auto value = readable(document, policy_version_from_json(document.data))) {
+            policy_versions_[value->number] =
+                std::make_shared<const policy::Version>(std::move(*value));
+        }
     } else if (document.kind == "recovery") {
         if (document.data.empty()) {
             if (const auto known = recovery_numbers_.find(document.key);
@@ -198,6 +213,68 @@ ports::Document State::put(Blocked blocked) {
     const auto id = blocked.failed;
     blocked_[id] = std::move(blocked);
     return document;
+}
+
+ports::Document State::put(Decision decision) {
+    ports::Document document("decision", number_key(decision.number), to_json_text(decision));
+    const auto number = decision.number;
+    decisions_[number] = std::make_shared<const Decision>(std::move(decision));
+    decisions_by_cluster_.reset();
+    return document;
+}
+
+ports::Document State::put(policy::Version version) {
+    ports::Document document("policy", number_key(version.number), to_json_text(version));
+    const auto number = version.number;
+    policy_versions_[number] = std::make_shared<const policy::Version>(std::move(version));
+    return document;
+}
+
+std::shared_ptr<const State::Decisions> State::decisions() {
+    if (decisions_by_cluster_ == nullptr) {
+        auto sorted = std::make_shared<Decisions>();
+        for (const auto& [number, decision] : decisions_) {
+            (*sorted)[decision->cluster_id].push_back(decision);
+        }
+        decisions_by_cluster_ = std::move(sorted);
+    }
+    return decisions_by_cluster_;
+}
+
+std::vector<ports::Document> State::trim_decisions(
+    std::size_t limit, std::size_t limit_of_one, WallMs oldest_ms
+) {
+    std::vector<std::uint64_t> gone;
+    const auto all = decisions();
+    for (const auto& [cluster, list] : *all) {
+        for (std::size_t at = 0; at < list.size(); ++at) {
+            if (list.size() - at > limit_of_one || list[at]->at_ms < oldest_ms) {
+                gone.push_back(list[at]->number);
+            }
+        }
+    }
+    std::vector<ports::Document> deletions;
+    const auto drop = [&](std::uint64_t number) {
+        deletions.emplace_back("decision", number_key(number), "");
+        decisions_.erase(number);
+        decisions_by_cluster_.reset();
+    };
+    for (const auto number : gone) {
+        drop(number);
+    }
+    while (decisions_.size() > limit) {
+        drop(decisions_.begin()->first);
+    }
+    return deletions;
+}
+
+std::vector<ports::Document> State::trim_policies(std::size_t limit) {
+    std::vector<ports::Document> deletions;
+    while (policy_versions_.size() > limit) {
+        deletions.emplace_back("policy", number_key(policy_versions_.begin()->first), "");
+        policy_versions_.erase(policy_versions_.begin());
+    }
+    return deletions;
 }
 
 ports::Document State::unblock(const InstanceId& id) {

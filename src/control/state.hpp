@@ -20,7 +20,7 @@ class State {
 public:
     /// What a document, or a batch of them, changed.
     struct Touched {
-        bool overlay = false, history = false, findings = false;
+        bool overlay = false, history = false, findings = false, policy = false;
         std::vector<InstanceId> instances;
         std::vector<InstanceId> removed;
         std::vector<std::string> recoveries;  // ids
@@ -54,6 +54,20 @@ public:
 
     [[nodiscard]] const std::map<InstanceId, Blocked>& blocked() const { return blocked_; }
 
+    using Decisions = std::map<std::string, std::vector<std::shared_ptr<const Decision>>>;
+    /// By cluster id, oldest first; made anew only after a change.
+    [[nodiscard]] std::shared_ptr<const Decisions> decisions();
+
+    [[nodiscard]] const std::map<std::uint64_t, std::shared_ptr<const policy::Version>>&
+    policy_versions() const {
+        return policy_versions_;
+    }
+
+    /// The one that holds; null: none was ever stored.
+    [[nodiscard]] std::shared_ptr<const policy::Version> policy_version() const {
+        return policy_versions_.empty() ? nullptr : policy_versions_.rbegin()->second;
+    }
+
     [[nodiscard]] std::shared_ptr<const RecoveryView> recovery(const std::string& id) const;
 
     // Changes made by the active node: put into memory, and returned as the documents to be
@@ -61,6 +75,8 @@ public:
     ports::Document put(Detection detection);
     ports::Document put(AuditEntry entry);
     ports::Document put(Blocked blocked);
+    ports::Document put(Decision decision);
+    ports::Document put(policy::Version version);
     ports::Document unblock(const InstanceId& id);
     ports::Document put(const recovery::Record& record);
     ports::Document put(const std::string& recovery_id, const recovery::StepRecord& step);
@@ -92,6 +108,16 @@ public:
         return recoveries_.empty() ? 1 : recoveries_.rbegin()->first + 1;
     }
 
+    [[nodiscard]] std::uint64_t next_decision() const {
+        return decisions_.empty() ? 1 : decisions_.rbegin()->first + 1;
+    }
+
+    /// The same for decisions: beyond their number, older than a time, and of one cluster so many
+    /// that they would drive out those of the others.
+    std::vector<ports::Document> trim_decisions(
+        std::size_t limit, std::size_t limit_of_one, WallMs oldest_ms
+    );
+    std::vector<ports::Document> trim_policies(std::size_t limit);
     /// Documents that delete what is beyond the bounds of history.
     std::vector<ports::Document> trim(
         std::size_t audit_limit, std::size_t detection_limit, std::size_t recovery_limit
@@ -108,6 +134,9 @@ private:
     std::map<std::string, std::map<unsigned, recovery::StepRecord>>
         early_steps_;  // steps read before their record
     std::map<InstanceId, Blocked> blocked_;
+    std::map<std::uint64_t, std::shared_ptr<const Decision>> decisions_;
+    std::shared_ptr<const Decisions> decisions_by_cluster_;
+    std::map<std::uint64_t, std::shared_ptr<const policy::Version>> policy_versions_;
 };
 
 }  // namespace baton::control

@@ -16,6 +16,7 @@ constexpr Duration instances_pause = 900ms;  // between writes of one server's p
 constexpr Duration settings_pause = 15s;     // between looks for a change of one server's settings
 constexpr std::size_t batch_documents = 500;
 constexpr std::size_t audit_kept = 1000, detections_kept = 500, recoveries_kept = 500;
+constexpr std::size_t decisions_kept = 5000, decisions_kept_of_one = 500, policies_kept = 100;
 
 }  // namespace
 
@@ -146,6 +147,11 @@ void Engine::Impl::audit(
             entry.cluster_name = known->name;
         }
     }
+    const auto* concerned = id.empty() ? nullptr : topology->cluster_of(id);
+    if (concerned == nullptr && !entry.cluster_name.empty()) {
+        concerned = topology->find_cluster(entry.cluster_name);
+    }
+    entry.cluster_id = concerned != nullptr ? concerned->id : "";
     entry.message = message;
     entry.by = by;
     entry.node = identity.name;
@@ -221,6 +227,14 @@ Task<void> Engine::Impl::janitor() {
             remove_instance(id);
         }
         for (auto& deletion : state.trim(audit_kept, detections_kept, recoveries_kept)) {
+            enqueue(std::move(deletion));
+        }
+        const auto oldest = wall_now - to_ms(settings.history_age);
+        for (auto& deletion :
+             state.trim_decisions(decisions_kept, decisions_kept_of_one, oldest)) {
+            enqueue(std::move(deletion));
+        }
+        for (auto& deletion : state.trim_policies(policies_kept)) {
             enqueue(std::move(deletion));
         }
         std::erase_if(forgotten, [](const auto& entry) { return entry.second < now(); });

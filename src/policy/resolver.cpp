@@ -33,7 +33,10 @@ void put(Effective& target, const Effective& base, const Values& values, const s
         }
         constexpr std::string_view kinds = "recovery.";
         if (key.starts_with(kinds)) {
-            target.recovery.switches[key.substr(kinds.size())].by = by;
+            const auto decided = target.recovery.switches.find(key.substr(kinds.size()));
+            if (decided != target.recovery.switches.end()) {
+                decided->second.by = by;
+            }
         }
     }
 }

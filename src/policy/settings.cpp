@@ -93,7 +93,22 @@ Result<void> set_kind(Effective& target, const Value& value) {
 template <Name Kind>
 Value get_kind(const Effective& source) {
     const auto found = source.recovery.switches.find(Kind.text());
-    return switch_text(found != source.recovery.switches.end() && found->second.on);
+    return switch_text(found == source.recovery.switches.end() || found->second.on);
+}
+
+/// A kind that an option of its own decides where no rule does.
+template <Name Kind, auto Member>
+Result<void> set_repair(Effective& target, const Value& value) {
+    auto set = set_kind<Kind>(target, value);
+    if (set) {
+        target.recovery.*Member = target.recovery.switches[Kind.text()].on;
+    }
+    return set;
+}
+
+template <auto Member>
+Value get_repair(const Effective& source) {
+    return switch_text(source.recovery.*Member);
 }
 
 // ---- times
@@ -199,6 +214,10 @@ void note_hooks(Effective& target) {
     target.recovery.has_post_hooks =
         has("post_primary_failover") || has("post_intermediate_failover") || has("post_failover");
     target.recovery.has_failed_hooks = has("post_unsuccessful_failover");
+    target.recovery.has_pre_graceful_hooks = has("pre_graceful_takeover");
+    target.recovery.has_post_graceful_hooks = has("post_graceful_takeover");
+    target.recovery.has_fence_hooks = has("fence");
+    target.recovery.has_reclone_hooks = has("reclone");
 }
 
 template <Name List>
@@ -236,6 +255,16 @@ Result<void> set_mode(Effective& target, const Value& value) {
 
 Value get_mode(const Effective& source) {
     return scalar(source.shadow ? "shadow" : "active");
+}
+
+Result<void> set_exact(Effective& target, const Value& value) {
+    const auto parsed = parse_switch(value);
+    if (!parsed) {
+        return parsed.error();
+    }
+    target.analysis.enforce_exact_semi_sync = *parsed;
+    target.recovery.exact_semi_sync = *parsed;
+    return {};
 }
 
 Result<void> set_lagging(Effective& target, const Value& value) {
@@ -294,6 +323,21 @@ Setting kind_row(std::string_view key, std::string_view sentence) {
     return Setting{key, "on or off", sentence, set_kind<Kind>, get_kind<Kind>};
 }
 
+template <Name Kind, auto Member>
+Setting repair_row(std::string_view key, std::string_view sentence) {
+    return Setting{key, "on or off", sentence, set_repair<Kind, Member>, get_repair<Member>};
+}
+
+template <auto Member, std::uint64_t Least, std::uint64_t Most>
+Setting number_row(std::string_view key, std::string_view allowed, std::string_view sentence) {
+    return Setting{
+        key,
+        allowed,
+        sentence,
+        set_number<recovery_of, Member, Least, Most>,
+        get_number<recovery_of, Member>};
+}
+
 template <Name List>
 Setting hook_row(std::string_view key, std::string_view sentence) {
     return Setting{key, commands_allowed, sentence, set_hooks<List>, get_hooks<List>};
@@ -323,6 +367,29 @@ std::vector<Setting> table() {
         kind_row<"contain">(
             "recovery.contain", "Make a replaced primary read-only when it comes back."
         ),
+        kind_row<"co_primary">(
+            "recovery.co_primary",
+            "Act when one of two co-primaries dies. Only where recovery.primary is on."
+        ),
+        kind_row<"group_member">(
+            "recovery.group_member",
+            "Move the replicas of a dead member of a replication group. Only where "
+            "recovery.primary is on."
+        ),
+        repair_row<"semi_sync", &R::repair_semi_sync>(
+            "recovery.semi_sync", "Give a locked semi-synchronous primary further acknowledgers."
+        ),
+        repair_row<"writable", &R::make_primary_writable>(
+            "recovery.writable", "Make a primary writable that is read-only."
+        ),
+        time_row<&R::make_writable_after, 0, hour>(
+            "recovery.writable_after", "0s to 1h", "... when it was read-only for this long."
+        ),
+        bool_row<&R::rejoin_clean>(
+            "recovery.rejoin",
+            "A replaced primary that is back, and has nothing that its successor lacks, becomes a "
+            "replica of it by itself."
+        ),
         time_row<&R::wait_before_acting, 0, hour>(
             "wait_before_acting",
             "0s to 1h",
@@ -347,9 +414,16 @@ std::vector<Setting> table() {
          get_time<analysis_of, &A::locked_semi_sync_after>},
         {"semi_sync.exact",
          "on or off",
-         "More acknowledgers than the primary waits for are a fault, too.",
-         set_bool<analysis_of, &A::enforce_exact_semi_sync>,
+         "More acknowledgers than the primary waits for are a fault, too, and those beyond are "
+         "switched off.",
+         set_exact,
          get_bool<analysis_of, &A::enforce_exact_semi_sync>},
+        number_row<&R::semi_sync_least_wait, 0, 1000>(
+            "semi_sync.least_wait",
+            "0 to 1000",
+            "When there are too few replicas to acknowledge, the primary may be made to wait for "
+            "fewer, but not for less than so many. 0: never."
+        ),
         {"semi_sync.required",
          "on or off",
          "Promote by itself only when the primary waited for acknowledgements when it died, so "
@@ -399,6 +473,19 @@ std::vector<Setting> table() {
          "are refused.",
          set_number<recovery_of, &R::accept_lost_transactions, 0, 1'000'000'000>,
          get_number<recovery_of, &R::accept_lost_transactions>},
+        bool_row<&R::promote_errant>(
+            "candidates.errant",
+            "A server with errant transactions may be promoted when nobody else can be."
+        ),
+        bool_row<&R::co_primary_must_take_over>(
+            "candidates.co_primary_first",
+            "When one of two co-primaries dies, only the other one is promoted while it answers."
+        ),
+        bool_row<&R::fence_required>(
+            "fence_required",
+            "Never promote while the old primary may live: it must be seen to be read-only, or "
+            "refuse connections, or a hook of hooks.fence must have succeeded."
+        ),
         bool_row<&R::accept_loss>("loss.any", "Promote whatever is lost by it."),
         bool_row<&R::require_all_acknowledgers>(
             "loss.require_all_acknowledgers",
@@ -449,6 +536,27 @@ std::vector<Setting> table() {
          "A hook that runs longer is killed and counts as failed.",
          set_hook_limit,
          get_hook_limit},
+        time_row<&R::switchover_lag_limit, second, day>(
+            "switchover.lag_limit",
+            "1s to 1d",
+            "Planned switchover: a new primary that is more behind than this is refused."
+        ),
+        time_row<&R::switchover_grace, 0, 10 * minute>(
+            "switchover.grace",
+            "0s to 10m",
+            "Planned switchover: so long open transactions that have written may go on to their "
+            "end."
+        ),
+        time_row<&R::switchover_outage_limit, second, 10 * minute>(
+            "switchover.outage_limit",
+            "1s to 10m",
+            "Planned switchover: when the new primary has not everything within this time after "
+            "the old one was made read-only, the old one is made writable again."
+        ),
+        bool_row<&R::switchover_end_sessions>(
+            "switchover.end_sessions",
+            "Planned switchover: end all clients' sessions on the old primary."
+        ),
         hook_row<"on_failure_detection">(
             "hooks.on_failure_detection", "Run when a failure is detected."
         ),
@@ -461,6 +569,20 @@ std::vector<Setting> table() {
         hook_row<"post_intermediate_failover">(
             "hooks.post_intermediate_failover",
             "Run after replicas of an intermediate source were moved."
+        ),
+        hook_row<"pre_graceful_takeover">(
+            "hooks.pre_graceful_takeover",
+            "Run before a planned switchover changes anything; a failing one stops it."
+        ),
+        hook_row<"post_graceful_takeover">(
+            "hooks.post_graceful_takeover", "Run after a planned switchover."
+        ),
+        hook_row<"fence">(
+            "hooks.fence",
+            "Run before a promotion when the old primary cannot be reached, to cut it off."
+        ),
+        hook_row<"reclone">(
+            "hooks.reclone", "Run by `baton rejoin --hook`: replaces the data of a server."
         ),
         hook_row<"post_failover">(
             "hooks.post_failover", "Run after any successful recovery, after the specific list."

@@ -285,6 +285,8 @@ void read_cause(Record& out, const Reader& reader) {
     out.requested_by = reader.text("requested_by");
     out.requested_candidate = reader.id("requested_candidate");
     out.skip_hooks = reader.flag("skip_hooks");
+    out.policy_version = reader.number<std::uint64_t>("policy_version");
+    out.policy = reader.text("policy");
     out.epoch = reader.number<std::uint64_t>("epoch");
     out.holder = reader.text("holder");
     out.node = reader.text("node");
@@ -339,6 +341,19 @@ void read_memory(Record& out, const Reader& reader) {
     out.classification = reader.text("classification");
 }
 
+void read_order(Record& out, const Reader& reader) {
+    out.command = reader.text("command");
+    out.accept_loss = reader.flag("accept_loss");
+    out.final_gtid_set = reader.text("final_gtid_set");
+    out.writable_before =
+        reader.member("writable_before") == nullptr || reader.flag("writable_before");
+    out.start_old = reader.member("start_old") == nullptr || reader.flag("start_old");
+    out.fencing = reader.text("fencing");
+    out.writer_outage_us = reader.number<std::int64_t>("writer_outage_us");
+    out.method = reader.text("method");
+    out.donor = reader.id("donor");
+}
+
 void read_times(Record& out, const Reader& reader) {
     out.started_ms = reader.number<WallMs>("started_ms");
     out.ended_ms = reader.number<WallMs>("ended_ms");
@@ -368,6 +383,8 @@ void write_cause(Json& json, const Record& record) {
     json["requested_by"] = record.requested_by;
     json["requested_candidate"] = to_json(record.requested_candidate);
     json["skip_hooks"] = record.skip_hooks;
+    json["policy_version"] = record.policy_version;
+    json["policy"] = record.policy;
     json["epoch"] = record.epoch;
     json["holder"] = record.holder;
     json["node"] = record.node;
@@ -412,6 +429,18 @@ void write_memory(Json& json, const Record& record) {
     json["classification"] = record.classification;
 }
 
+void write_order(Json& json, const Record& record) {
+    json["command"] = record.command;
+    json["accept_loss"] = record.accept_loss;
+    json["final_gtid_set"] = record.final_gtid_set;
+    json["writable_before"] = record.writable_before;
+    json["start_old"] = record.start_old;
+    json["fencing"] = record.fencing;
+    json["writer_outage_us"] = record.writer_outage_us;
+    json["method"] = record.method;
+    json["donor"] = to_json(record.donor);
+}
+
 void write_times(Json& json, const Record& record) {
     json["started_ms"] = record.started_ms;
     json["ended_ms"] = record.ended_ms;
@@ -430,6 +459,7 @@ std::string to_json_text(const Record& record) {
     write_cause(json, record);
     write_course(json, record);
     write_memory(json, record);
+    write_order(json, record);
     write_times(json, record);
     return dump(json);
 }
@@ -444,6 +474,7 @@ Result<Record> record_from_json(std::string_view text) {
     read_cause(out, reader);
     read_course(out, reader);
     read_memory(out, reader);
+    read_order(out, reader);
     read_times(out, reader);
     return out;
 }

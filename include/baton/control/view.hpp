@@ -47,6 +47,7 @@ struct Blocked {
     std::string kind, reason;             // recovery::Refusal
     std::uint64_t blocking_recovery = 0;  // number of the recovery that blocks, 0 = none
     WallMs last_ms = 0;
+    WallMs until_ms = 0;  // waiting: when it may be acted upon
 };
 
 /// One thing that was decided, or that changed, in a cluster: kept for the timeline. Made when it
@@ -125,8 +126,8 @@ struct View {
     Counters counters;
     recovery::Policy policy;  // effective
     analysis::AdvicePolicy advice;
-    /// Effective policy of each cluster, by id.
-    std::map<std::string, std::shared_ptr<const policy::Effective>> policies;
+    /// Effective policy of each cluster, by id. Shared by views until one changes; may be null.
+    std::shared_ptr<const std::map<std::string, std::shared_ptr<const policy::Effective>>> policies;
     std::shared_ptr<const policy::Document> policy_document;  // never null in an engine's view
     std::uint64_t policy_version = 0;                         // 0: the configuration file's
     /// Stored versions, oldest first; bounded.
@@ -134,8 +135,6 @@ struct View {
     /// By cluster id ("" = of all), oldest first; bounded. Shared by views until one is added.
     std::shared_ptr<const std::map<std::string, std::vector<std::shared_ptr<const Decision>>>>
         decisions;
-    /// Findings that wait_before_acting holds back: by subject, when they may be acted upon.
-    std::map<InstanceId, WallMs> waits_until_ms;
     std::int64_t reasonable_lag_seconds = 10;
     Duration poll_interval = std::chrono::seconds(1);
 };
