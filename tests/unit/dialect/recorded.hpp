@@ -45,6 +45,19 @@ inline ResultRows variables(std::string_view text) {
 }
 
 inline constexpr std::string_view mysql9_variables = R"(
+binlog_expire_logs_auto_purge: ON
+binlog_expire_logs_seconds: 2592000
+enforce_gtid_consistency: ON
+persisted_globals_load: ON
+replica_parallel_workers: 4
+replica_preserve_commit_order: ON
+replica_skip_errors: OFF
+skip_replica_start: OFF
+skip_slave_start: OFF
+slave_parallel_workers: 4
+slave_preserve_commit_order: ON
+slave_skip_errors: OFF
+sync_relay_log: 10000
 binlog_format: ROW
 binlog_row_image: FULL
 gtid_mode: ON
@@ -74,6 +87,12 @@ version_comment: (Debian)
 )";
 
 inline constexpr std::string_view mysql57_variables = R"(
+enforce_gtid_consistency: ON
+expire_logs_days: 3
+slave_parallel_workers: 8
+slave_preserve_commit_order: OFF
+slave_skip_errors: 1062
+sync_relay_log: 10000
 binlog_format: ROW
 binlog_row_image: FULL
 gtid_mode: ON
@@ -101,6 +120,12 @@ version_comment: Percona Server (GPL), Release 53, Revision abc
 )";
 
 inline constexpr std::string_view mariadb_variables = R"(
+binlog_expire_logs_seconds: 0
+expire_logs_days: 0.000000
+slave_parallel_threads: 0
+slave_parallel_workers: 0
+slave_skip_errors: OFF
+sync_relay_log: 10000
 binlog_format: ROW
 binlog_row_image: FULL
 gtid_binlog_pos: 0-44000-1

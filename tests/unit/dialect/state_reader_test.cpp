@@ -23,6 +23,10 @@ class FakeServer {
 public:
     ResultRows variables, replication, changing, replicas, processes, heartbeats, semi_sync,
         members;
+    ResultRows kept{
+        {"VARIABLE_NAME", "VARIABLE_SOURCE"},
+        {{std::string("read_only"), std::string("COMPILED")},
+         {std::string("super_read_only"), std::string("DYNAMIC")}}};
     ResultRows binary_log{
         {"File", "Position"}, {{std::string("binlog.000002"), std::string("444")}}};
     std::vector<std::string> refuses_as_syntax, refuses_as_privilege;
@@ -73,6 +77,7 @@ private:
             {"SHOW SLAVE HOSTS", replicas},
             {"PROCESSLIST", processes},
             {"replication_connection_status", heartbeats},
+            {"persisted_variables", kept},
             {"replication_group_members", members},
             {"REPLICA STATUS", replication},
             {"SLAVES STATUS", replication},
@@ -181,6 +186,38 @@ TEST_F(StateReaderTest, SettingsAreReadAgainAfterTheInterval) {
     EXPECT_EQ(reader.state().identity.binlog_format, "STATEMENT");
     EXPECT_TRUE(reader.state().semi_sync.replica_enabled);
     EXPECT_TRUE(reader.state().semi_sync.replica_status);
+}
+
+TEST_F(StateReaderTest, TellsWhetherReadOnlySurvivesARestart) {
+    using topology::Kept;
+    FakeServer server = a_mysql9_replica();
+    ASSERT_EQ(server.poll(reader, now), Outcome::complete);
+    EXPECT_EQ(reader.state().settings.read_only_kept, Kept::at_run_time_only);
+
+    server.kept.rows.push_back({std::string("super_read_only"), std::string("=ON")});
+    ASSERT_EQ(server.answer(reader, now + 1s), Outcome::complete);
+    EXPECT_EQ(reader.state().settings.read_only_kept, Kept::at_run_time_only) << "not each poll";
+    ASSERT_EQ(server.answer(reader, now + 10s), Outcome::complete);
+    EXPECT_EQ(reader.state().settings.read_only_kept, Kept::yes);
+
+    server.kept.rows.back()[1] = "=OFF";
+    ASSERT_EQ(server.answer(reader, now + 20s), Outcome::complete);
+    EXPECT_EQ(reader.state().settings.read_only_kept, Kept::at_run_time_only);
+
+    server.kept.rows[0][1] = "SERVER";
+    ASSERT_EQ(server.answer(reader, now + 30s), Outcome::complete);
+    EXPECT_EQ(reader.state().settings.read_only_kept, Kept::yes);
+}
+
+TEST_F(StateReaderTest, WhatMayNotBeReadIsUnknownAndStopsNothing) {
+    FakeServer server = a_mysql9_replica();
+    server.refuses_as_privilege = {"persisted_variables"};
+
+    ASSERT_EQ(server.poll(reader, now), Outcome::complete);
+
+    EXPECT_EQ(reader.state().settings.read_only_kept, topology::Kept::unknown);
+    EXPECT_EQ(reader.state().settings.sync_binlog, 1U);
+    EXPECT_EQ(reader.complaints().size(), 1U);
 }
 
 TEST_F(StateReaderTest, HeartbeatsSurviveAChangeOfThePosition) {

@@ -55,6 +55,66 @@ TEST(Vocabulary, MariadbHasNoUuidSoOneIsMade) {
     EXPECT_EQ(statics.identity.uuid, "mariadb-44001-vm:44001");
 }
 
+TEST(Vocabulary, SettingsForAdviceOfMysql9) {
+    const auto settings = read_variables(recorded::variables(recorded::mysql9_variables)).settings;
+
+    EXPECT_TRUE(settings.read);
+    EXPECT_TRUE(settings.replica_words);
+    EXPECT_TRUE(settings.can_persist);
+    EXPECT_EQ(settings.sync_binlog, 1U);
+    EXPECT_EQ(settings.flush_log_at_commit, 1U);
+    EXPECT_EQ(settings.sync_relay_log, 10'000U);
+    EXPECT_EQ(settings.binlog_expire_seconds, 2'592'000U);
+    EXPECT_EQ(settings.parallel_workers, 4U);
+    EXPECT_EQ(settings.preserve_commit_order, true);
+    EXPECT_EQ(settings.skip_start, false);
+    EXPECT_EQ(settings.enforce_gtid_consistency, "ON");
+    EXPECT_EQ(settings.skip_errors, "OFF");
+}
+
+TEST(Vocabulary, SettingsForAdviceOfOlderServers) {
+    const auto old = read_variables(recorded::variables(recorded::mysql57_variables)).settings;
+    const auto mariadb = read_variables(recorded::variables(recorded::mariadb_variables)).settings;
+
+    EXPECT_FALSE(old.replica_words);
+    EXPECT_FALSE(old.can_persist);
+    EXPECT_EQ(old.flush_log_at_commit, 2U);
+    EXPECT_EQ(old.binlog_expire_seconds, 3U * 86'400U);
+    EXPECT_EQ(old.parallel_workers, 8U);
+    EXPECT_EQ(old.preserve_commit_order, false);
+    EXPECT_EQ(old.skip_start, std::nullopt) << "5.7 has no variable for it";
+    EXPECT_EQ(old.skip_errors, "1062");
+    EXPECT_FALSE(mariadb.can_persist);
+    EXPECT_EQ(mariadb.sync_binlog, 0U);
+    EXPECT_EQ(mariadb.binlog_expire_seconds, 0U);
+    EXPECT_EQ(mariadb.parallel_workers, 0U);
+    EXPECT_EQ(mariadb.preserve_commit_order, std::nullopt);
+}
+
+TEST(Vocabulary, LogsThatAreNotPurgedByThemselvesNeverExpire) {
+    auto rows = recorded::variables(recorded::mysql9_variables);
+    for (auto& row : rows.rows) {
+        if (row[0] == "binlog_expire_logs_auto_purge") {
+            row[1] = "OFF";
+        }
+    }
+
+    EXPECT_EQ(read_variables(rows).settings.binlog_expire_seconds, 0U);
+}
+
+TEST(Vocabulary, EachHalfOfSemiSyncIsKnownByItself) {
+    auto rows = recorded::variables(recorded::mysql9_variables);
+    std::erase_if(rows.rows, [](const auto& row) {
+        return row[0]->starts_with("rpl_semi_sync_source");
+    });
+
+    const auto semi_sync = read_variables(rows).semi_sync;
+
+    EXPECT_FALSE(semi_sync.available);
+    EXPECT_FALSE(semi_sync.has_source);
+    EXPECT_TRUE(semi_sync.has_replica);
+}
+
 TEST(Vocabulary, ACalendarVersionIsNotMariadb) {
     auto rows = recorded::variables(recorded::mysql9_variables);
     for (auto& row : rows.rows) {

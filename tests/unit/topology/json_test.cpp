@@ -28,6 +28,33 @@ public:
 
     std::uint64_t number() { return random_() % 4 == 0 ? ~std::uint64_t{0} : random_(); }
 
+    std::optional<std::uint64_t> maybe_number() {
+        return flag() ? std::optional(number()) : std::nullopt;
+    }
+
+    std::optional<bool> maybe_flag() { return flag() ? std::optional(flag()) : std::nullopt; }
+
+    ServerSettings settings() {
+        ServerSettings x;
+        if (flag()) {
+            return x;  // of an older version's record
+        }
+        x.read = true;
+        x.replica_words = flag();
+        x.can_persist = flag();
+        x.sync_binlog = maybe_number();
+        x.flush_log_at_commit = maybe_number();
+        x.sync_relay_log = maybe_number();
+        x.binlog_expire_seconds = maybe_number();
+        x.parallel_workers = maybe_number();
+        x.preserve_commit_order = maybe_flag();
+        x.skip_start = maybe_flag();
+        x.enforce_gtid_consistency = text();
+        x.skip_errors = text();
+        x.read_only_kept = one_of({Kept::unknown, Kept::yes, Kept::at_run_time_only});
+        return x;
+    }
+
     bool flag() { return random_() % 2 == 0; }
 
     InstanceId address() { return {"h" + text(), static_cast<Port>(random_())}; }
@@ -74,6 +101,7 @@ public:
         x.heartbeat_period_seconds = 0.25 * static_cast<double>(random_() % 100);
         x.heartbeats_received = number();
         x.connect_retry_seconds = number();
+        x.retry_count = maybe_number();
         x.tls.allowed = flag();
         x.tls.verify = flag();
         for (auto* member :
@@ -157,6 +185,8 @@ public:
         x.state.binlog = position();
         x.state.executed_gtid_set = text();
         x.state.purged_gtid_set = text();
+        x.state.settings = settings();
+        x.received_lost = text();
         for (auto left = random_() % 3; left > 0; --left) {
             x.state.channels.push_back(channel("c" + std::to_string(left)));
         }
@@ -164,6 +194,8 @@ public:
         for (auto* member :
              {&s.available,
               &s.new_names,
+              &s.has_source,
+              &s.has_replica,
               &s.source_enabled,
               &s.replica_enabled,
               &s.source_status,
