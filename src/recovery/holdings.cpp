@@ -53,8 +53,12 @@ Holdings holdings_of(const Instance& instance, const ReplicaPosition* quiesced) 
         out.executed =
             out.executed.united(read(quiesced->executed_gtid_set, "executed GTID set", out.unknown)
             );
-        received =
-            received.united(read(quiesced->received_gtid_set, "received GTID set", out.unknown));
+        // What it reported is gone when it was seen to lose some since.
+        if (instance.received_lost.empty()) {
+            received = received.united(
+                read(quiesced->received_gtid_set, "received GTID set", out.unknown)
+            );
+        }
     }
     out.received = out.executed.united(received);
     out.errant = read(instance.errant_gtid, "errant GTID set", out.unknown);
