@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "errant.hpp"
 
+#include <span>
+#include <utility>
+
 namespace baton::topology {
 
 const gtid::GtidSet& ParsedSet::of(const std::string& text) {
@@ -12,6 +15,28 @@ const gtid::GtidSet& ParsedSet::of(const std::string& text) {
     return set_;
 }
 
+namespace {
+
+/// Of the errant transactions those that the replica made itself.
+gtid::GtidSet own_part(const gtid::GtidSet& errant, const Instance& replica) {
+    const auto& identity = replica.state.identity;
+    if (errant.mysql() != nullptr) {
+        const auto own = gtid::uuids_of(std::span(&identity.uuid, 1));
+        return gtid::GtidSet{errant.mysql()->minus(errant.mysql()->without(own))};
+    }
+    gtid::MariadbGtidSet out;
+    if (errant.mariadb() != nullptr) {
+        for (const auto& position : errant.mariadb()->positions()) {
+            if (position.server_id == identity.server_id) {
+                out.advance(position);
+            }
+        }
+    }
+    return gtid::GtidSet{std::move(out)};
+}
+
+}  // namespace
+
 std::string errant_of(
     const Instance& replica,
     ParsedSet& replica_set,
@@ -20,18 +45,18 @@ std::string errant_of(
     ErrantCheck& check
 ) {
     const auto& source = *ancestors.front();
-    if (!replica.health.checked || !replica.ever_seen || !source.health.checked ||
-        !source.ever_seen ||
-        source.health.last_seen - source.health.latency < replica.health.last_seen) {
+    if (!replica.health.checked || !replica.ever_seen || !source.ever_seen) {
         return replica.errant_gtid;
     }
+    const bool newer = source.health.checked &&
+                       source.health.last_seen - source.health.latency >= replica.health.last_seen;
     const auto& replica_text = replica.state.executed_gtid_set;
     const auto& source_text = source.state.executed_gtid_set;
     if (check.replica_text == replica_text && check.source_text == source_text &&
-        check.source_uuid == source.state.identity.uuid) {
+        check.source_uuid == source.state.identity.uuid && (check.source_newer || !newer)) {
         return replica.errant_gtid;
     }
-    check = ErrantCheck{replica_text, source_text, source.state.identity.uuid};
+    check = ErrantCheck{replica_text, source_text, source.state.identity.uuid, newer};
 
     std::vector<std::string> uuids;
     gtid::Trusted trusted;
@@ -49,7 +74,13 @@ std::string errant_of(
         trust(replica);
     }
     trusted.servers = gtid::uuids_of(uuids);
-    return gtid::errant(replica_set.of(replica_text), source_set.of(source_text), trusted).text();
+    auto errant = gtid::errant(replica_set.of(replica_text), source_set.of(source_text), trusted);
+    if (newer) {
+        return errant.text();
+    }
+    auto known = gtid::GtidSet::parse(replica.errant_gtid);
+    auto own = own_part(errant, replica);
+    return known ? known->united(own).text() : own.text();
 }
 
 }  // namespace baton::topology

@@ -3,7 +3,8 @@
 
 // Errant transactions of one replica, computed only when they can have changed and only against an
 // observation of the source that is newer than the replica's: the other way round, what the source
-// committed and the replica applied in between would look errant.
+// committed and the replica applied in between would look errant. What the replica itself has made
+// never came from its source, whenever that was seen: so it counts also when the source is dead.
 
 #include "baton/gtid/gtid_set.hpp"
 #include "baton/topology/instance.hpp"
@@ -28,6 +29,7 @@ private:
 struct ErrantCheck {
     std::string replica_text, source_text;  // compared last
     std::string source_uuid;
+    bool source_newer = false;
 };
 
 /// Errant transactions of `replica` as text. Its `errant_gtid` is returned unchanged as long as

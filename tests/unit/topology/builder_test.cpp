@@ -215,18 +215,42 @@ TEST(Builder, ReportsErrantTransactionsOnlyAgainstANewerLookAtTheSource) {
     auto p = a_server("p");
     auto r = a_replica("r1", "p");
     p.executed_gtid_set = uuid("p") + ":1-10";
-    r.executed_gtid_set = uuid("p") + ":1-12," + uuid("r1") + ":1";
+    r.executed_gtid_set = uuid("p") + ":1-12," + uuid("other") + ":1";
     builder.apply(good(id("p"), p, 1));
     builder.apply(good(id("r1"), r, 2));
     EXPECT_EQ(build(builder, 2)->find(id("r1"))->errant_gtid, "");  // could have come from p
 
     p.executed_gtid_set = uuid("p") + ":1-12";
     builder.apply(good(id("p"), p, 3));
-    EXPECT_EQ(build(builder, 3)->find(id("r1"))->errant_gtid, uuid("r1") + ":1");
+    EXPECT_EQ(build(builder, 3)->find(id("r1"))->errant_gtid, uuid("other") + ":1");
 
-    p.executed_gtid_set += "," + uuid("r1") + ":1";  // the operator injected it at the source
+    p.executed_gtid_set += "," + uuid("other") + ":1";  // the operator injected it at the source
     builder.apply(good(id("p"), p, 4));
     EXPECT_EQ(build(builder, 4)->find(id("r1"))->errant_gtid, "");
+}
+
+TEST(Builder, ReportsWhatAReplicaMadeItselfThoughTheSourceIsSeenNoMore) {
+    auto builder = a_cluster(1);
+    auto p = a_server("p");
+    auto r = a_replica("r1", "p");
+    p.executed_gtid_set = uuid("p") + ":1-10," + uuid("r1") + ":1-5";  // r1 was the primary once
+    r.executed_gtid_set = uuid("p") + ":1-12," + uuid("r1") + ":1-6," + uuid("other") + ":1";
+    builder.apply(good(id("p"), p, 1));
+    builder.apply(good(id("r1"), r, 2));
+
+    EXPECT_EQ(build(builder, 2)->find(id("r1"))->errant_gtid, uuid("r1") + ":6");
+}
+
+TEST(Builder, DoesNotCallErrantWhatAFormerPrimaryMayStillHandOn) {
+    auto builder = a_cluster(1);
+    auto heir = a_replica("p", "r1");
+    heir.executed_gtid_set = uuid("r1") + ":1-10";
+    auto former = a_replica("r1", "p");
+    former.executed_gtid_set = uuid("r1") + ":1-12";
+    builder.apply(good(id("p"), heir, 1));
+    builder.apply(good(id("r1"), former, 2));
+
+    EXPECT_EQ(build(builder, 2)->find(id("r1"))->errant_gtid, "");
 }
 
 TEST(Builder, DoesNotCallTransactionsOfAnAncestorErrant) {
