@@ -84,6 +84,11 @@ private:
     [[nodiscard]] bool expired() const { return now_ - failed_at_ > observation_limit; }
 
     [[nodiscard]] bool ran_just_now() const {
+        // Without a connection for longer than any witness test takes: stopped by somebody's will.
+        if (replica_.unconnected_since != TimePoint{} &&
+            now_ - replica_.unconnected_since > witness_limit) {
+            return false;
+        }
         const auto heard = report_ != nullptr && report_->heard ? report_->answered : TimePoint{};
         return now_ - failed_at_ < witness_limit || now_ - std::max(replica_.received_at, heard) <
                                                         policy_.witness_validity + witness_limit;

@@ -80,6 +80,19 @@ TEST(Testimony, AReceiverStoppedJustNowMayBeAnotherWitnessInItsTest) {
     EXPECT_TRUE(stage.actionable("p1"));
 }
 
+TEST(Testimony, AReceiverThatWasStoppedBeforeTheFailureHoldsNothingUp) {
+    Stage stage(two_replicas);
+    stage.well().receiver("r2", ThreadState::stopped).good("r2", 1000).good("r2", 9000);
+    stage.good("p1", 9000).good("r1", 9000).look(9001);
+
+    stage.fails("p1", ProbeFailure::timeout, 10000).fails("p1", ProbeFailure::timeout, 10600);
+    stage.receiver("r1", ThreadState::connecting, lost, 2003).good("r1", 10700);
+    stage.good("r2", 10700).look(10701);
+
+    EXPECT_EQ(stage.code("p1"), Code::dead_primary);
+    EXPECT_TRUE(stage.actionable("p1"));
+}
+
 TEST(Testimony, AReportFromBeforeTheFailureDoesNotCount) {
     Stage stage(one_replica);
     stage.well().witness("r1", false, 300, 400);
