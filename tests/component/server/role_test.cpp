@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness.hpp"
 
+#include <thread>
+
 namespace baton::test {
 namespace {
 
@@ -66,6 +68,45 @@ TEST_P(ReadOnly, EndsWhoHoldsTablesLocked) {
     ASSERT_DONE(fenced);
     primary_->leave();
     EXPECT_FALSE(primary_->writable());
+    close(*performer);
+}
+
+TEST_P(ReadOnly, EndsCommitsThatWaitForAnAcknowledgement) {
+    ServerOptions options;
+    if (!mariadb()) {
+        options.more = {"--plugin-load-add=semisync_source.so"};
+    }
+    const std::string source = mariadb() ? "master" : "source";
+    primary_ = server(options);
+    primary_->started();
+    primary_->run("SET GLOBAL rpl_semi_sync_" + source + "_timeout=600000");
+    primary_->run("SET GLOBAL rpl_semi_sync_" + source + "_enabled=1");
+    auto writer = primary_->writer();
+    bool told_ok = true;
+    std::thread client([&] {
+        told_ok = writer.query("INSERT INTO ledger (t) VALUES (9)", in(30s)).ok();
+    });
+    EXPECT_TRUE(eventually(
+        [&] {
+            return primary_->value(
+                       "SELECT COUNT(*) FROM information_schema.processlist"
+                       " WHERE info LIKE 'INSERT%' AND state LIKE '%semi-sync%'"
+                   ) == "1";
+        },
+        10s
+    ));
+    const auto performer = servers_->performer("baton.test");
+    Step fence = step(StepKind::set_read_only, *primary_);
+    fence.kill_writers = true;
+
+    const auto fenced = perform(*performer, fence, 5s);
+
+    client.join();
+    EXPECT_FALSE(told_ok) << "nobody has received it";
+    ASSERT_DONE(fenced);
+    primary_->leave();
+    EXPECT_FALSE(primary_->writable());
+    EXPECT_EQ(primary_->value("SELECT @@global.rpl_semi_sync_" + source + "_enabled"), "1");
     close(*performer);
 }
 
