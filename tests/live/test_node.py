@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The active Baton node dies, freezes, is stopped or is cut off: another one takes over, and never are there two."""
+"""The active Baton node dies, freezes, is stopped, hands over or is cut off: another one takes over, and never are
+there two. And what nodes tell of each other."""
 
+import re
+import threading
 import time
 
 from lab import LeaderWatch, active_node, eventually, wait_one_primary
 from lab.case import LiveTest
+from lab.nodes import secret_file
 
 TIMEOUT = 120
 
@@ -15,11 +19,11 @@ TAKEOVER_LIMIT = LEASE + 2.5
 
 
 class NodeTest(LiveTest):
-    def start(self, flavour="mariadb"):
+    def start(self, flavour="mariadb", settings=None):
         self.need(flavour)
         self.topology = self.lab.topology(flavour, 2)
         self.backend = self.lab.backend(flavour)
-        self.nodes = self.lab.nodes(self.backend, [self.topology.seed])
+        self.nodes = self.lab.nodes(self.backend, [self.topology.seed], settings=settings)
         self.active = active_node(self.nodes)
         eventually(lambda: self.active.knows(self.topology.servers), 20, "all servers are found")
         # A release counts for those only who have seen the lease held.
@@ -143,3 +147,189 @@ class Active(NodeTest):
             self.check_works(last)
         self.assertEqual(watch.violations(), [])
         self.assertIs(wait_one_primary(self.topology.servers), self.topology.primary)
+
+
+class HandOver(NodeTest):
+    def test_mariadb_to_a_certain_node(self):
+        """Whichever of the others is named gets it, and soon, though all of them look for it."""
+        self.start()
+        with LeaderWatch(self.nodes, every=0.01) as watch:
+            gaps = []
+            for run in range(6):
+                active = active_node(self.nodes)
+                others = [node for node in self.nodes if node is not active]
+                target = others[run % 2]
+                for node in others:
+                    eventually(
+                        lambda node=node: node.json("/api/v1/nodes")["self"]["active_name"] == active.name, 5,
+                        f"{node} knows who is active",
+                    )
+                answers = []
+                asked_at = time.monotonic()
+                # Asked at any node: it is passed on to the active one.
+                asking = threading.Thread(
+                    target=lambda: answers.append(others[0].command("handover", "--to", target.name))
+                )
+                asking.start()
+                eventually(lambda: target.is_active(), 5, f"{target} is active", every=0.003)
+                gaps.append(time.monotonic() - asked_at)
+                asking.join()
+                self.assertEqual(answers[0].returncode, 0, answers[0].stderr)
+                self.assertIn(f"{target.name} took it", answers[0].stdout)
+                self.assertIs(active_node(self.nodes), target)
+            print("asked to active: " + ", ".join(f"{gap:.3f} s" for gap in gaps))
+            self.assertLess(sorted(gaps)[len(gaps) // 2], 1.0)  # 0.03 s on a quiet machine, with the client's start
+        self.assertEqual(watch.violations(), [])
+        self.check_works(active_node(self.nodes))
+
+    def test_mariadb_refuses_who_cannot_take_it(self):
+        self.start()
+        dead, living = self.others()
+        dead.kill()
+        eventually(
+            lambda: not next(n for n in self.active.json("/api/v1/nodes")["nodes"] if n["name"] == dead.name)["alive"],
+            15, "it is known that the node is dead",
+        )
+
+        for node in (self.active, living):
+            unknown = node.command("handover", "--to", "nobody")
+            self.assertEqual(unknown.returncode, 1)
+            self.assertIn("there is no node 'nobody'", unknown.stderr)
+            self.assertIn(living.name, unknown.stderr, "it says who could")
+            gone = node.command("handover", "--to", dead.name)
+            self.assertEqual(gone.returncode, 1)
+            self.assertIn(f"node {dead.name} is not alive", gone.stderr)
+            itself = node.command("handover", "--to", self.active.name)
+            self.assertIn(f"{self.active.name} is the active node already", itself.stdout)
+            status, _ = node.post("/api/v1/handover?to=nobody")
+            self.assertEqual(status // 100, 4 if status != 500 else 5, "an error, whatever its number")
+        self.assertIs(active_node([self.active, living]), self.active, "nothing moved")
+
+
+class Told(NodeTest):
+    """What `baton nodes`, the API and the page tell of every node."""
+
+    SETTINGS = {"node": {"self_check": "1s"}}
+
+    def start(self, *arguments, **options):
+        super().start(*arguments, settings=options.pop("settings", None), **options)
+
+    def rows(self, node):
+        return {row["name"]: row for row in node.json("/api/v1/nodes")["nodes"]}
+
+    def test_mariadb_all_of_every_node(self):
+        self.start()
+        for node in self.nodes:
+            rows = eventually(lambda node=node: self.complete(node), 10, f"{node} tells all of every node")
+            self.assertEqual([name for name, row in rows.items() if row["active"]], [self.active.name])
+            table = node.command("nodes").stdout
+            head = re.split(r"\s{2,}", table.splitlines()[0])
+            self.assertEqual(
+                head,
+                ["NODE", "ROLE", "EPOCH", "LEASE LEFT", "BACKEND", "VERSION", "CONFIGURATION", "LAST HEARD", "ADDRESS"],
+            )
+            self.assertNotIn("warnings", table)
+            for other in self.nodes:
+                line = next(line for line in table.splitlines() if line.startswith(other.name))
+                self.assertIn("active" if other is self.active else "standby", line)
+                self.assertIn(self.backend.address, line)
+                self.assertIn(other.url, line)
+            health = node.details("/api/status")["AvailableNodes"]
+            self.assertEqual(sorted(entry["Hostname"] for entry in health), sorted(n.name for n in self.nodes))
+            for entry in health:
+                self.assertEqual(entry["DBBackend"], self.backend.address)
+                self.assertIn("active, epoch" if entry["Hostname"] == self.active.name else "standby",
+                              entry["ExtraInfo"])
+                self.assertIn("configuration ", entry["ExtraInfo"])
+
+    def complete(self, node):
+        rows = self.rows(node)
+        self.assertEqual(sorted(rows), sorted(other.name for other in self.nodes))
+        for name, row in rows.items():
+            self.assertTrue(row["alive"], row)
+            self.assertTrue(row["version"], row)
+            self.assertEqual(len(row["config_fingerprint"]), 16, row)
+            self.assertEqual(row["backend_address"], self.backend.address)
+            self.assertLess(row["last_heard_ms"], 5000)
+            if name == self.active.name:
+                self.assertEqual(row["epoch"], self.active.json("/api/v1/nodes")["self"]["epoch"])
+                self.assertGreater(row["lease_left_ms"], 0, "also as seen from another node")
+        return rows
+
+    def test_mariadb_another_configuration_and_its_end(self):
+        """Seen on every node, also after a reload; gone when the files are alike again."""
+        self.start(settings=self.SETTINGS)
+        odd = self.others()[0]
+        text = odd.config.read_text("utf-8")
+
+        odd.config.write_text(text.replace('poll_interval: "1s"', 'poll_interval: "2s"'), "utf-8")
+        odd.process.signal(1)
+
+        sentence = f"node {odd.name} has another configuration"
+        for node in self.nodes:
+            eventually(
+                lambda node=node: any(sentence in warning for warning in node.json("/api/v1/nodes")["warnings"]), 15,
+                f"{node} warns of it",
+            )
+        self.assertIn(sentence, self.active.command("nodes").stdout)
+        odd.config.write_text(text, "utf-8")
+        odd.process.signal(1)
+        for node in self.nodes:
+            eventually(lambda node=node: node.json("/api/v1/nodes")["warnings"] == [], 15, f"{node} is content")
+
+    def test_mariadb_a_standby_that_could_not_do_the_work(self):
+        """Its account is refused by the servers, and a program of its hooks is missing. That is told before the day on
+        which it becomes the active one, on every node."""
+        self.need("mariadb")
+        self.topology = self.lab.topology("mariadb", 2)
+        self.backend = self.lab.backend()
+        hook = self.lab.folder / "hook"
+        hook.write_text("#!/bin/sh\n", "ascii")
+        hook.chmod(0o755)
+        lists = {"pre_failover": [f"{hook} {{failedHost}}"], "post_failover": ["echo done"]}
+        self.nodes = self.lab.prepare_nodes(
+            self.backend, [self.topology.seed], settings={**self.SETTINGS, "recovery": {"hooks": lists}}
+        )
+        bad = self.nodes[1]
+        password = secret_file(bad.folder / "topology.password", "wrong")
+        first = self.nodes[0]
+        first.restart()
+        eventually(lambda: first.is_active() and first.knows(self.topology.servers), 20, "node 1 is active")
+        for node in self.nodes[1:]:
+            node.restart()
+
+        def warned(node, *wanted):
+            info = node.json("/api/v1/nodes")
+            text = "\n".join(info["warnings"])
+            for part in wanted:
+                self.assertIn(part, text)
+            return info["warnings"]
+
+        for node in self.nodes:
+            warnings = eventually(
+                lambda node=node: warned(node, f"node {bad.name}: the account of topology.user is refused"), 20,
+                f"{node} tells that the account of {bad} is refused",
+            )
+            self.assertEqual([warning for warning in warnings if f"node {bad.name}:" not in warning], [])
+        hook.rename(hook.with_suffix(".gone"))
+        for node in self.nodes:
+            eventually(
+                lambda node=node: warned(node, f"node {bad.name}: the hook of pre_failover cannot be run here"), 20,
+                f"{node} tells that the hook is missing",
+            )
+        self.assertIn("the account of topology.user is refused", first.command("nodes").stdout)
+        self.assertIn("the account of topology.user is refused", bad.log.read_text("utf-8"))
+        self.assertIn("the hook of pre_failover cannot be run here", bad.log.read_text("utf-8"))
+        entry = next(e for e in first.details("/api/health")["AvailableNodes"] if e["Hostname"] == bad.name)
+        self.assertIn("warning: the account of topology.user is refused", entry["ExtraInfo"])
+
+        # Mended, it is told no longer.
+        hook.with_suffix(".gone").rename(hook)
+        password.unlink()
+        secret_file(password, (first.folder / "topology.password").read_text("ascii").strip())
+        bad.shut_down()
+        bad.restart()
+        for node in self.nodes:
+            eventually(
+                lambda node=node: node.json("/api/v1/nodes")["warnings"] == [], 20, f"{node} has nothing to tell"
+            )

@@ -130,6 +130,8 @@ class Node(HttpClient):
         self.log = self.folder / "baton.log"
         self.process = None
         self.detach = False
+        self.wrap = list  # of the command line; see names.py
+        self.environment = {}  # beyond the test's own, from the next start on
 
     @classmethod
     def create(cls, name, port, folder, *, backend, seeds, settings=None):
@@ -168,8 +170,8 @@ class Node(HttpClient):
         if not binary.exists():
             raise FileNotFoundError(f"{binary} is not built (scripts/build release baton)")
         self.process = Process.spawn(
-            self.name, [binary, "serve", "--config", self.config], self.log,
-            gid=self.gid, detach=self.detach, cwd=self.folder,
+            self.name, self.wrap([binary, "serve", "--config", self.config]), self.log,
+            gid=self.gid, detach=self.detach, cwd=self.folder, env=self.environment,
         )
 
     def wait_started(self, timeout=20):

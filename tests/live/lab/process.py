@@ -104,6 +104,14 @@ class Process:
             return self._popen.poll() is None
         return self._started is not None and _start_time(self.pid) == self._started
 
+    def stopped(self):
+        """By SIGSTOP."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
+                return file.read().rpartition(")")[2].split()[0] == "T"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
     def exit_status(self):
         """Of an own process that ended; negative: the signal that ended it. None while it runs."""
         return self._popen.poll() if self._popen is not None else None
