@@ -178,6 +178,24 @@ Code living_one(const View& view) {
     return Code::no_problem;
 }
 
+/// A recovery stopped its receiver, could not start it again, and the server has been running
+/// since.
+bool left_stopped(const View& view) {
+    const auto& marks = view.topology->overlay().left_stopped;
+    const auto mark = marks.find(view.subject->id);
+    if (mark == marks.end()) {
+        return false;
+    }
+    const auto& state = view.subject->state;
+    const auto found =
+        std::find_if(state.channels.begin(), state.channels.end(), [&](const auto& channel) {
+            return channel.name == mark->second.channel;
+        });
+    const auto up_ms = static_cast<WallMs>(state.uptime_seconds) * 1000;
+    return found != state.channels.end() && found->receiver == ThreadState::stopped &&
+           view.topology->wall_ms() - up_ms <= mark->second.since_ms;
+}
+
 bool is_top(const View& view) {
     return view.place == Place::primary || view.place == Place::co_primary;
 }
@@ -212,7 +230,8 @@ Code code_of(const View& view) {
             if (const Code code = living_one(view);
                 !is_returned(view) ||
                 (code != Code::no_problem && code != Code::no_writable_primary)) {
-                return code;
+                return code == Code::no_problem && left_stopped(view) ? Code::receiver_left_stopped
+                                                                      : code;
             }
             return Code::deposed_primary_returned;
         case Sight::unknown:

@@ -14,17 +14,6 @@ namespace {
 
 using Vetoes = std::vector<std::string>;
 
-/// Its co-primary partners that serve writes already.
-std::vector<const Instance*> writable_partners(const View& view) {
-    std::vector<const Instance*> out;
-    for (const auto* replica : view.replicas) {
-        if (replica->is_co_primary && replica->reachable() && !replica->state.read_only) {
-            out.push_back(replica);
-        }
-    }
-    return out;
-}
-
 std::string text(std::string_view sentence) {
     return std::string(sentence);
 }
@@ -47,9 +36,6 @@ void veto_dead_top(const View& view, Vetoes& vetoes) {
     } else {
         veto_not_primary(view, vetoes);
     }
-    if (const auto partners = writable_partners(view); !partners.empty()) {
-        vetoes.push_back(names(partners) + text(veto::partner_writable));
-    }
 }
 
 void veto_dead(const View& view, Vetoes& vetoes) {
@@ -61,6 +47,44 @@ void veto_dead(const View& view, Vetoes& vetoes) {
     }
     if (!view.subject->ever_seen) {
         vetoes.push_back(text(veto::never_seen));
+    }
+}
+
+/// The server that follows it and that it follows; null in a longer ring.
+const Instance* partner_of(const View& view) {
+    const auto found =
+        std::find_if(view.replicas.begin(), view.replicas.end(), [&](const Instance* replica) {
+            return replica->id == view.subject->source();
+        });
+    return found == view.replicas.end() ? nullptr : *found;
+}
+
+/// The active one of two co-primaries is dead: the other takes over, or goes on alone when it was
+/// writable too. The passive one is dead: its replicas follow the other.
+RecoveryKind recovery_of_co_primary(const View& view, Vetoes& vetoes) {
+    veto_dead(view, vetoes);
+    const auto* partner = partner_of(view);
+    if (partner == nullptr) {
+        vetoes.push_back(text(veto::ring));
+        return RecoveryKind::none;
+    }
+    const bool partner_leads = view.cluster != nullptr && view.cluster->primary == partner->id;
+    const bool active = view.is_cluster_primary() || !view.subject->state.read_only;
+    if (view.deposed != nullptr || !partner_leads) {
+        veto_dead_top(view, vetoes);
+    } else if (!active && view.replicas.size() < 2) {
+        veto_not_primary(view, vetoes);  // nobody but the other follows it
+    }
+    return active ? RecoveryKind::dead_primary : RecoveryKind::dead_intermediate;
+}
+
+/// The source answers us, and none of its replicas can connect to it: moved away from it only when
+/// each was made to reconnect and could not.
+void veto_unreached(const View& view, Vetoes& vetoes) {
+    if (!view.reach.all_cut()) {
+        vetoes.push_back(text(
+            veto::have_to_try, view.reach.ask.empty() ? "some are not clear" : names(view.reach.ask)
+        ));
     }
 }
 
@@ -134,21 +158,14 @@ std::string possible_loss(const View& view) {
 
 void veto_cut_off(const View& view, Vetoes& vetoes) {
     veto_not_primary(view, vetoes);
-    switch (view.policy->cut_off) {
-        case CutOff::report:
-            vetoes.push_back(text(veto::cut_off_report));
-            break;
-        case CutOff::when_nothing_is_lost:
-            if (const auto loss = possible_loss(view); !loss.empty()) {
-                vetoes.push_back(
-                    loss +
-                    ", and it serves its clients (detection.cut_off: always would replace it). "
-                    "To help: mend the network between it and its replicas"
-                );
-            }
-            break;
-        case CutOff::always:
-            break;
+    if (!view.policy->replace_cut_off) {
+        vetoes.push_back(text(veto::cut_off_report));
+    } else if (const auto loss = possible_loss(view); !loss.empty()) {
+        vetoes.push_back(
+            loss +
+            ", and it serves its clients. To help: mend the network between it and its replicas, "
+            "or order a failover that accepts the loss"
+        );
     }
 }
 
@@ -179,10 +196,12 @@ std::vector<const Instance*> stopped_just_now(const View& view) {
 RecoveryKind recovery_of(const View& view, Code code, std::vector<std::string>& vetoes) {
     RecoveryKind kind = RecoveryKind::none;
     switch (code) {
-        case Code::dead_primary:
-        case Code::dead_primary_and_some_replicas:
         case Code::dead_co_primary:
         case Code::dead_co_primary_and_some_replicas:
+            kind = recovery_of_co_primary(view, vetoes);
+            break;
+        case Code::dead_primary:
+        case Code::dead_primary_and_some_replicas:
             kind = RecoveryKind::dead_primary;
             veto_dead(view, vetoes);
             veto_dead_top(view, vetoes);
@@ -226,8 +245,28 @@ RecoveryKind recovery_of(const View& view, Code code, std::vector<std::string>& 
             veto_dead(view, vetoes);
             break;
         case Code::dead_group_member_with_replicas:
-            vetoes.push_back(text(veto::group_member));
+            kind = RecoveryKind::dead_intermediate;
+            if (view.gone == view.counts.replicas) {
+                vetoes.push_back(text(veto::nobody_left));
+            } else {
+                veto_dead(view, vetoes);
+            }
             break;
+        case Code::intermediate_replicas_failing_to_connect_or_dead:
+            kind = RecoveryKind::dead_intermediate;
+            veto_unreached(view, vetoes);
+            break;
+        case Code::locked_semi_sync_primary:
+        case Code::primary_with_too_many_semi_sync_replicas:
+            kind = RecoveryKind::repair_semi_sync;
+            veto_not_primary(view, vetoes);
+            break;
+        case Code::no_writable_primary:
+            kind = RecoveryKind::make_writable;
+            veto_not_primary(view, vetoes);
+            break;
+        case Code::receiver_left_stopped:
+            return RecoveryKind::restart_receiver;
         case Code::unreachable_primary:
         case Code::unreachable_primary_with_lagging_replicas:
         case Code::unreachable_co_primary:
@@ -244,16 +283,11 @@ RecoveryKind recovery_of(const View& view, Code code, std::vector<std::string>& 
         case Code::single_primary_replica_dead:
         case Code::all_replicas_not_replicating:
         case Code::all_replicas_not_replicating_or_dead:
-        case Code::intermediate_replicas_failing_to_connect_or_dead:
         case Code::intermediate_replicas_not_replicating:
         case Code::first_tier_replica_failing_to_connect:
         case Code::binlog_server_failing_to_connect:
         case Code::all_co_primary_replicas_not_replicating:
         case Code::locked_semi_sync_primary_hypothesis:
-        case Code::locked_semi_sync_primary:
-        case Code::primary_with_too_many_semi_sync_replicas:
-        case Code::no_writable_primary:
-        case Code::receiver_left_stopped:
             break;
     }
     return vetoes.empty() ? kind : RecoveryKind::none;

@@ -17,7 +17,8 @@ inline constexpr std::string_view replaced = "it was replaced by ";
 inline constexpr std::string_view no_primary =
     "it is not clear which server is the primary of the cluster";
 inline constexpr std::string_view other_primary = "the primary of the cluster is ";
-inline constexpr std::string_view partner_writable = " accepts writes already, as its co-primary";
+inline constexpr std::string_view ring =
+    "it is one of a ring of more than two servers, in which nobody can tell who shall go on";
 inline constexpr std::string_view nobody_tries =
     "no replica tries to connect to it, so nobody but us can say that it is gone";
 inline constexpr std::string_view stopped_just_now = " was stopped just now";
@@ -30,12 +31,12 @@ inline constexpr std::string_view cannot_reconnect =
 inline constexpr std::string_view nobody_left =
     "no replica answers either: there is nobody to go on with, and it may be our own network that "
     "is broken";
-inline constexpr std::string_view group_member =
-    "which member its replicas should follow is left to the operator";
+inline constexpr std::string_view have_to_try = "its replicas have to try to reconnect first: ";
 inline constexpr std::string_view answers = "it answers, so it lives";
 inline constexpr std::string_view cannot_follow = "it cannot simply follow ";
 inline constexpr std::string_view cut_off_report =
-    "detection.cut_off is report, so it is not replaced. To help: mend the network between it and "
+    "detection.replace_cut_off is off, so it is not replaced. To help: mend the network between it "
+    "and "
     "its replicas";
 inline constexpr std::string_view loss_unknown =
     "without GTIDs it cannot be told whether its replicas have everything";
@@ -57,10 +58,10 @@ inline constexpr std::string_view only_a_lock =
     "lock, most likely the oldest open transaction";
 
 inline constexpr std::array all{
-    replaced,     no_primary,       other_primary,    partner_writable,
+    replaced,     no_primary,       other_primary,    ring,
     nobody_tries, stopped_just_now, never_seen,       heard,
     not_observed, has_to_reconnect, cannot_reconnect, nobody_left,
-    group_member, answers,          cannot_follow,    cut_off_report,
+    have_to_try,  answers,          cannot_follow,    cut_off_report,
     loss_unknown, would_lose,       hanging_report,   state_unseen,
     hangs,        same_clients,     only_a_lock,
 };

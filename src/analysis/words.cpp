@@ -111,6 +111,7 @@ void tell_of_semi_sync(const View& view, std::vector<std::string>& out) {
         "commits wait for " + std::to_string(semi_sync.wait_for_replica_count) +
         " semi-synchronous replicas, and " + std::to_string(semi_sync.clients) + " are connected"
     );
+    tell_of_all_waiters(view, out);
 }
 
 void tell_of_deposed(const View& view, std::vector<std::string>& out) {
@@ -197,6 +198,12 @@ std::vector<std::string> evidence_of(const View& view, Code code) {
     }
     if (code == Code::locked_semi_sync_primary) {
         out.emplace_back("nothing was written to its binary log for long");
+    }
+    if (code == Code::receiver_left_stopped) {
+        out.push_back(
+            "recovery " + view.topology->overlay().left_stopped.at(view.subject->id).recovery_id +
+            " stopped it"
+        );
     }
     if (code == Code::no_writable_primary) {
         out.emplace_back("read_only is on");

@@ -618,7 +618,12 @@ inline void read_operators(const YAML::Node& node, Scenario& scenario) {
                 deposed.successor = id_of(value["successor"].as<std::string>());
                 deposed.since_ms = start_wall_ms - 60'000;
                 deposed.contained = value["contained"] && value["contained"].as<bool>();
+                if (value["classification"]) {
+                    deposed.classification = value["classification"].as<std::string>();
+                }
                 overlay.deposed[id] = deposed;
+            } else if (what == "left_stopped") {
+                overlay.left_stopped[id] = {"", value.as<std::string>(), start_wall_ms - 60'000};
             } else if (what == "cluster") {
                 // cluster: {p1: [p1, r1, r2]}: recorded primary, and who is known to belong to it
                 overlay.clusters["c-scenario"] = {"c-scenario", id, 1, ""};
