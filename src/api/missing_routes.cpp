@@ -23,8 +23,6 @@ constexpr Route missing(std::string_view path, std::string_view why) {
 constexpr std::string_view moving = "Moving replicas is left to recoveries in this version";
 constexpr std::string_view single_servers =
     "Changing single servers is left to recoveries in this version";
-constexpr std::string_view switching =
-    "Planned switches are not in this version; `recover` fails over a primary that is down";
 constexpr std::string_view pools = "Pools are not in this version";
 constexpr std::string_view stores = "Key-value stores are written by hooks";
 constexpr std::string_view history = "Topologies are not kept as history";
@@ -120,18 +118,6 @@ constexpr std::array rows{
     missing("/api/delay-replication/{host}/{port}/{seconds}", single_servers),
     missing("/api/purge-binary-logs/{host}/{port}/{log_file}", single_servers),
     missing("/api/kill-query/{host}/{port}/{process}", single_servers),
-    missing("/api/graceful-master-takeover/{cluster}", switching),
-    missing("/api/graceful-master-takeover/{host}/{port}", switching),
-    missing("/api/graceful-master-takeover/{cluster}/{to_host}/{to_port}", switching),
-    missing("/api/graceful-master-takeover/{host}/{port}/{to_host}/{to_port}", switching),
-    missing("/api/graceful-master-takeover-auto/{cluster}", switching),
-    missing("/api/graceful-master-takeover-auto/{host}/{port}", switching),
-    missing("/api/graceful-master-takeover-auto/{cluster}/{to_host}/{to_port}", switching),
-    missing("/api/graceful-master-takeover-auto/{host}/{port}/{to_host}/{to_port}", switching),
-    missing("/api/force-master-failover/{cluster}", switching),
-    missing("/api/force-master-failover/{host}/{port}", switching),
-    missing("/api/force-master-takeover/{cluster}/{to_host}/{to_port}", switching),
-    missing("/api/force-master-takeover/{host}/{port}/{to_host}/{to_port}", switching),
     missing("/api/heuristic-cluster-pool-instances/{cluster}", pools),
     missing("/api/heuristic-cluster-pool-instances/{cluster}/{pool}", pools),
     missing("/api/heuristic-cluster-pool-lag/{cluster}", pools),

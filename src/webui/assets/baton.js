@@ -85,7 +85,7 @@ function serverCard(s, wanted) {
     h('div', { class: 'who' }, h('div', { class: 'name' }, s.alias ? s.alias + ' ' : '', h('span', { class: s.alias ? 'quiet' : '' }, s.id)),
       h('div', { class: 'facts' }, [s.flavor + ' ' + (/^[0-9.]+/.exec(s.version) || [s.version])[0], s.data_center, s.gtid ? 'GTID' : s.source ? 'no GTID' : null, s.binlog_format].filter(Boolean).join(' · ')),
       (s.problems || []).map(p => h('div', { class: 'facts', style: null }, '⚠ ' + p))),
-    h('div', { class: 'tags' }, tags));
+    h('div', { class: 'tags' }, tags, serverOrders(s)));
 }
 
 function tree(members, wanted) {
@@ -143,7 +143,7 @@ async function cluster(name) {
   const wanted = search.value.trim().toLowerCase();
   const running = c.recoveries.find(r => r.state === 'running');
   return [
-    h('div', { class: 'row' }, h('h1', {}, c.alias || c.name), pill(c.state === 'ok' ? 'healthy' : c.state, c.state), pill(plural(c.members.length, 'server'))),
+    h('div', { class: 'row' }, h('h1', {}, c.alias || c.name), pill(c.state === 'ok' ? 'healthy' : c.state, c.state), pill(plural(c.members.length, 'server')), clusterOrders(c)),
     h('div', { class: 'quiet' }, c.primary ? 'primary ' + c.primary : 'no primary', ' · ', c.name),
     h('p', {}),
     h('div', { class: 'columns' },

@@ -38,6 +38,8 @@ const std::map<std::string, std::string, std::less<>> good{
     {"source_port", "20720"},
     {"candidate_host", "127.0.0.1"},
     {"candidate_port", "20722"},
+    {"to_host", "127.0.0.1"},
+    {"to_port", "20722"},
     {"cluster", "shop"},
     {"alias", "shop"},
     {"text", "20721"},
@@ -97,6 +99,14 @@ TEST_P(EveryRoute, AnswersAGoodRequest) {
         EXPECT_EQ(answer.status, 500U);
         EXPECT_TRUE(is_json_with_envelope(answer)) << answer.body;
         EXPECT_EQ(answer.headers.at("x-baton-reason"), "refused");
+        return;
+    }
+    if (route.path == "/api/graceful-master-takeover/{cluster}" ||
+        route.path == "/api/graceful-master-takeover/{host}/{port}") {
+        // As orchestrator: with several replicas one has to be named.
+        EXPECT_EQ(answer.status, 500U);
+        EXPECT_TRUE(is_json_with_envelope(answer)) << answer.body;
+        EXPECT_NE(answer.body.find("name one"), std::string::npos) << answer.body;
         return;
     }
     EXPECT_EQ(answer.status, 200U) << answer.body;
