@@ -46,8 +46,8 @@ class Intermediate(FaultTest):
         fault(left)
         for name in ("left1", "left2"):
             eventually(lambda name=name: self.topology[name].source_port() in homes, 30, f"{name} is moved")
-        record = next(r for r in self.recoveries() if r["kind"] == "dead intermediate source")
-        self.assertEqual((record["failed"], record["state"]), (left.address, "done"), record)
+        record = eventually(lambda: self._ended(left), 10, "the recovery has ended")
+        self.assertEqual(record["state"], "done", record)
         self.assertTrue(record["code"].startswith("DeadIntermediateMaster"), record["code"])
         self.assertEqual(record["lost"], [], record)
         if returns is not None:
@@ -56,6 +56,11 @@ class Intermediate(FaultTest):
             self.assertTrue(fully_read_only(left))
             eventually(lambda: left.source_port() == self.old.port, 20, "it replicates as before")
         self.check_writes_went_on([s for s in self.topology.servers if s is not left or returns is not None])
+
+    def _ended(self, left):
+        found = [r for r in self.recoveries() if r["kind"] == "dead intermediate source"]
+        self.assertEqual([r["failed"] for r in found], [left.address])
+        return found[0] if found[0]["ended_ms"] else None
 
     def check_writes_went_on(self, servers):
         self.assertEqual(writable_servers(servers), [self.old])

@@ -33,12 +33,15 @@ class FaultTest(LiveTest):
         self.need(flavour)
         self.topology = self.make_topology(flavour, tree, **options)
         self.old = self.topology.primary
-        self.nodes = self.lab.nodes(self.lab.backend(), [self.topology.seed], nodes, settings=settings)
+        self.nodes = self.make_nodes(settings, nodes)
         eventually(lambda: active_node(self.nodes).knows(self.topology.servers), 20, "all servers are found")
         self.semi_sync = bool(options.get("semi_sync"))
         self.writer = self.lab.writer(self.topology)
         self.watch = self.lab.watch_commits(self.topology.servers) if watched else None
         time.sleep(1.0)  # a second of writes before the fault
+
+    def make_nodes(self, settings, count):
+        return self.lab.nodes(self.lab.backend(), [self.topology.seed], count, settings=settings)
 
     def make_topology(self, flavour, tree, **options):
         return self.lab.topology(flavour, tree, **options)

@@ -161,9 +161,9 @@ class MariaDB(Flavour):
     writable = "SELECT @@global.read_only = 0"
     gtid_position = "SELECT @@global.gtid_current_pos"
 
-    def replicate_from(self, port):
+    def replicate_from(self, port, host="127.0.0.1"):
         return (
-            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='{REPLICATION_USER}',"
+            f"CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, MASTER_USER='{REPLICATION_USER}',"
             f" MASTER_PASSWORD='{REPLICATION_PASSWORD}', MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos"
         )
 
@@ -262,10 +262,10 @@ class MySQL(Flavour):
     writable = "SELECT @@global.read_only = 0"
     gtid_position = "SELECT @@global.gtid_executed"
 
-    def replicate_from(self, port):
+    def replicate_from(self, port, host="127.0.0.1"):
         # The default of 10 attempts gives a replica up for good while a test has its source down.
         return (
-            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port},"
+            f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='{host}', SOURCE_PORT={port},"
             f" SOURCE_USER='{REPLICATION_USER}', SOURCE_PASSWORD='{REPLICATION_PASSWORD}', SOURCE_CONNECT_RETRY=1,"
             " SOURCE_RETRY_COUNT=86400, SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1"
         )

@@ -36,6 +36,7 @@ class Server:
         self.options = options
         self.process = None
         self.detach = False
+        self.wrap = list  # of the command line; see names.py
 
     @property
     def address(self):
@@ -66,7 +67,7 @@ class Server:
 
     def start(self, *more, env=None):
         """Starts the process, with more options, without waiting for it; see wait_started()."""
-        argv = [*self.argv(), *more]
+        argv = self.wrap([*self.argv(), *more])
         self.process = Process.spawn(
             f"{self.name} ({self.flavour.label})", argv, self.log, gid=self.gid, detach=self.detach, env=env
         )
