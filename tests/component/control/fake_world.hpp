@@ -322,6 +322,9 @@ private:
                 report.text = report.heard ? "connected again" : "cannot connect";
                 break;
             }
+            case recovery::StepKind::read_credentials:
+            case recovery::StepKind::clone:
+            case recovery::StepKind::set_semi_sync:
             case recovery::StepKind::hook:
                 break;
         }
@@ -338,6 +341,7 @@ public:
     explicit Standpoint(World& world) : world_(world) {}
 
     std::function<bool(const InstanceId&)> cut = [](const InstanceId&) { return false; };
+    std::function<bool(const InstanceId&)> refused = [](const InstanceId&) { return false; };
 
     std::unique_ptr<ports::Watch> watch(InstanceId id) override {
         return std::make_unique<Watch>(*this, std::move(id));
@@ -354,12 +358,18 @@ private:
             : from_(from), id_(id), real_(from.world_.watch(id)) {}
 
         Task<topology::Observation> probe(Deadline deadline) override {
-            if (!from_.cut(id_)) {
+            if (!from_.cut(id_) && !from_.refused(id_)) {
                 co_return co_await real_->probe(deadline);
             }
             topology::Observation seen;
             seen.id = id_;
             seen.started = now();
+            if (from_.refused(id_)) {
+                seen.failure = topology::ProbeFailure::access_denied;
+                seen.error = "Access denied for user 'baton'";
+                seen.ended = now();
+                co_return seen;
+            }
             co_await sleep_until(deadline);
             seen.failure = topology::ProbeFailure::timeout;
             seen.error = "no answer in time";
@@ -416,7 +426,14 @@ public:
         co_return;
     }
 
-    std::vector<std::string> told_to_look;
+    Task<void> stand_back(std::vector<ports::NodeRow> nodes, Deadline /*deadline*/) override {
+        for (const auto& node : nodes) {
+            told_to_stand_back.push_back(node.name);
+        }
+        co_return;
+    }
+
+    std::vector<std::string> told_to_look, told_to_stand_back;
 
     std::map<std::string, control::Commands*> engines;  // by name of the node; others are unheard
     std::vector<std::string> asked;
@@ -466,6 +483,10 @@ public:
     }
 
     void look_now() override {}
+
+    void stand_back(Duration /*length*/) override { ++stood_back; }
+
+    int stood_back = 0;
 
     [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
 
@@ -534,6 +555,27 @@ public:
         co_return backend_.nodes;
     }
 
+    Task<Result<void>> report(
+        std::string token,
+        std::string config_fingerprint,
+        std::vector<std::string> warnings,
+        Deadline /*deadline*/
+    ) override {
+        if (backend_.down) {
+            co_return fail(Errc::unreachable, "backend down");
+        }
+        for (auto& node : backend_.nodes) {
+            if (node.token == token) {
+                node.config_fingerprint = config_fingerprint;
+                node.warnings = warnings;
+            }
+        }
+        ++reports;
+        co_return Result<void>{};
+    }
+
+    int reports = 0;
+
     [[nodiscard]] std::uint64_t history_id() const override { return 1; }
 
     int writes = 0;
@@ -550,11 +592,42 @@ public:
     ) override {
         co_await sleep_for(1ms);
         calls.emplace_back(command, environment);
+        if (const auto length = takes.find(command); length != takes.end()) {
+            co_await sleep_for(length->second);
+        }
         ports::HookResult result;
-        result.exit_code = exit_code;
+        const auto own = exit_codes.find(command);
+        result.exit_code = own == exit_codes.end() ? exit_code : own->second;
+        ended.push_back(command);
+        on_end(command);
         co_return result;
     }
 
+    Task<std::string> missing(std::string command) override {
+        co_return absent.contains(command) ? command + " is not there" : "";
+    }
+
+    /// Of one command that was run once.
+    [[nodiscard]] std::string variable(const std::string& command, const std::string& name) const {
+        for (const auto& [called, environment] : calls) {
+            if (called == command) {
+                return environment.at(name);
+            }
+        }
+        return "not run";
+    }
+
+    [[nodiscard]] auto count(const std::string& command) const {
+        return std::count_if(calls.begin(), calls.end(), [&](const auto& call) {
+            return call.first == command;
+        });
+    }
+
+    std::set<std::string> absent;
+    std::map<std::string, Duration> takes;
+    std::map<std::string, int> exit_codes;  // others: exit_code
+    std::vector<std::string> ended;
+    std::function<void(const std::string&)> on_end = [](const std::string&) {};
     std::vector<std::pair<std::string, std::map<std::string, std::string>>> calls;
     int exit_code = 0;
 };
