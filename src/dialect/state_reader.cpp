@@ -307,6 +307,11 @@ StateReader::Outcome StateReader::on_reply(
     stands_still_ = state_.binlog == binlog_before_;
     binlog_before_ = state_.binlog;
     state_.strain = strain_;
+    state_.uptime_seconds =
+        uptime_seconds_ +
+        static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::seconds>(now - uptime_at_).count()
+        );
     return Outcome::complete;
 }
 
@@ -435,7 +440,8 @@ void StateReader::read_load(const ResultRows& rows) {
         const std::string_view name = rows.at(row, 0);
         const std::uint64_t value = number_or(rows.at(row, 1), 0);
         if (equal_ignoring_case(name, "Uptime")) {
-            state_.uptime_seconds = value;
+            uptime_seconds_ = value;
+            uptime_at_ = now_;
         } else if (equal_ignoring_case(name, "Threads_connected")) {
             strain_.connections = value;
         } else if (equal_ignoring_case(name, "Threads_running")) {

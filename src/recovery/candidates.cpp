@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "candidates.hpp"
 
+#include "acknowledged.hpp"
+
 #include "baton/base/text.hpp"
 
 #include <algorithm>
@@ -45,12 +47,6 @@ struct Holder {
     Holdings holdings;
 };
 
-/// A follower that was seen to have received what no reachable server has now.
-struct Shrunk {
-    const Instance* instance = nullptr;
-    std::uint64_t missing = 0;
-};
-
 int format_order(const std::string& format) {
     const std::string lower = to_lower(format);
     if (lower == "statement") {
@@ -74,7 +70,6 @@ public:
 
 private:
     void collect_holders();
-    void collect_shrunk();
     void judge(Candidate& candidate) const;
     [[nodiscard]] std::string bar(const Candidate& candidate) const;
     [[nodiscard]] std::string place_bar(const topology::Identity& identity) const;
@@ -95,9 +90,6 @@ private:
     [[nodiscard]] std::string verdict_reason(const Candidate& candidate, const Candidate* before)
         const;
     [[nodiscard]] std::vector<InstanceId> silent() const;
-    [[nodiscard]] std::vector<InstanceId> shrunk() const;
-    [[nodiscard]] std::vector<InstanceId> gone_before() const;
-    [[nodiscard]] bool acknowledged_may_be_missing() const;
     [[nodiscard]] std::string loss_of(const Candidate& chosen) const;
 
     [[nodiscard]] bool wanted(const Candidate& candidate) const {
@@ -121,8 +113,8 @@ private:
     const Instance* partner_;  // the other one of two co-primaries
     std::vector<Holder> holders_;
     std::vector<Candidate> candidates_;
-    GtidSet all_;  // everything that reachable servers hold
-    std::vector<Shrunk> shrunk_;
+    GtidSet all_;    // everything that reachable servers hold
+    Doubts doubts_;  // about what was acknowledged
 };
 
 /// Its receiver is connected or tries to be: it has what the primary has sent.
@@ -156,7 +148,12 @@ void Chooser::collect_holders() {
             }
         }
     }
-    if (const Instance* again = readable_again(record_, topology_)) {
+    const Instance* again = readable_again(record_, topology_);
+    // One that was cut off while its commits waited for acknowledgements has nothing more than what
+    // nobody was told is safe, and nobody could fetch it.
+    const bool unacknowledged =
+        record_.semi_sync && record_.code == analysis::Code::primary_cut_off;
+    if (again != nullptr && !unacknowledged) {
         holders_.push_back({again, holdings_of(*again, nullptr)});
     }
     if (foresight_) {
@@ -605,87 +602,6 @@ std::vector<InstanceId> Chooser::silent() const {
     return out;
 }
 
-/// What was received once and is nowhere now: a relay log that was dropped (relay_log_recovery, a
-/// CHANGE, MariaDB at each restart) leaves no trace in what the servers say afterwards.
-void Chooser::collect_shrunk() {
-    for (const Instance* follower : followers_) {
-        const auto lost = GtidSet::parse(follower->received_lost);
-        if (lost && !within(*lost, all_)) {
-            shrunk_.push_back({follower, gtid::missing_from(*lost, all_)});
-        }
-    }
-}
-
-std::vector<InstanceId> Chooser::shrunk() const {
-    std::vector<InstanceId> out;
-    for (const auto& one : shrunk_) {
-        out.push_back(one.instance->id);
-    }
-    return out;
-}
-
-/// Acknowledgers that were gone for a while already when the primary was seen last, and that it did
-/// not count any more. What they acknowledged it had committed by then; so they do not matter when
-/// all that it had is on reachable servers.
-std::vector<InstanceId> Chooser::gone_before() const {
-    constexpr auto to_commit = std::chrono::seconds(1);  // generous, after an acknowledgement
-    std::vector<InstanceId> out;
-    if (!in_place() || failed_->health.last_seen == TimePoint{}) {
-        return out;
-    }
-    const auto looked = failed_->health.last_seen - failed_->health.latency;
-    std::size_t others = 0;
-    for (const auto& id : record_.acknowledgers) {
-        const Instance* one = topology_.find(id);
-        if (one != nullptr && !one->reachable() && one->health.first_failure != TimePoint{} &&
-            one->health.first_failure + to_commit < looked) {
-            out.push_back(id);
-        } else {
-            ++others;
-        }
-    }
-    if (failed_->state.semi_sync.clients > others) {
-        return {};
-    }
-    // Before the receivers are stopped nobody is seen at the same moment as the primary.
-    const auto seen = holdings_of(*failed_, nullptr);
-    if (!foresight_ && (!seen.known() || gtid::missing_from(seen.executed, all_) > 0)) {
-        return {};
-    }
-    return out;
-}
-
-/// An acknowledged transaction is on at least `acknowledgements` of the acknowledgers; it is on a
-/// reachable one for sure only if fewer than that are out of reach or have lost some.
-bool Chooser::acknowledged_may_be_missing() const {
-    if (!record_.semi_sync) {
-        return false;
-    }
-    const auto quiet = silent();
-    const auto lossy = shrunk();
-    // One that was restarted is not among the acknowledgers any more, though the primary may count
-    // it still.
-    const auto restarted =
-        std::count_if(shrunk_.begin(), shrunk_.end(), [&](const Shrunk& one) {
-            return one.instance->state.semi_sync.replica_enabled &&
-                   !contains(record_.acknowledgers, one.instance->id);
-        });
-    auto out_of_reach = std::max(
-        record_.unknown_acknowledgers, static_cast<std::uint64_t>(restarted)
-    );
-    const auto past = gone_before();
-    for (const auto& id : record_.acknowledgers) {
-        if (contains(past, id)) {
-            continue;
-        }
-        const bool known = std::any_of(
-            followers_.begin(), followers_.end(), [&](const Instance* f) { return f->id == id; }
-        );
-        out_of_reach += !known || contains(quiet, id) || contains(lossy, id) ? 1U : 0U;
-    }
-    return out_of_reach >= std::max<std::uint64_t>(record_.acknowledgements, 1);
-}
-
 std::string Chooser::loss_of(const Candidate& chosen) const {
     std::string out;
     const auto quiet = silent();
@@ -701,19 +617,19 @@ std::string Chooser::loss_of(const Candidate& chosen) const {
                    " reached no reachable replica. ";
         }
     }
-    const bool only_shrunk = out.empty() && !shrunk_.empty();
-    for (const auto& one : shrunk_) {
-        out += transactions(one.missing) + " that " + one.instance->id.text() +
+    const bool only_shrunk = out.empty() && !doubts_.shrunk.empty();
+    for (const auto& one : doubts_.shrunk) {
+        out += transactions(one.missing) + " that " + one.id.text() +
                " had received, and does not have any more, reached no reachable replica. ";
     }
-    if (record_.semi_sync && !acknowledged_may_be_missing()) {
+    if (record_.semi_sync && !doubts_.may_be_missing) {
         return out.empty() ? "none: with semi-synchronous replication every acknowledged "
                              "transaction is on a reachable replica"
                            : out + (only_shrunk ? "What was acknowledged is not lost."
                                                 : "Others that were acknowledged are not lost.");
     }
     out += record_.semi_sync
-               ? (shrunk_.empty()
+               ? (doubts_.shrunk.empty() && doubts_.dropped.empty()
                       ? "Acknowledged transactions may be lost: replicas that may have them do "
                         "not answer"
                       : "Acknowledged transactions may be lost")
@@ -751,7 +667,7 @@ void Chooser::refuse(Choice& choice) const {
 
 Choice Chooser::run() {
     collect_holders();
-    collect_shrunk();
+    doubts_ = doubts({record_, topology_, followers_, silent(), all_, foresight_});
     for (const Instance* follower : followers_) {
         Candidate& candidate = candidates_.emplace_back();
         candidate.instance = follower;
@@ -778,25 +694,12 @@ Choice Chooser::run() {
         return choice;
     }
     choice.loss = loss_of(*chosen);
-    if (acknowledged_may_be_missing() && policy_.require_all_acknowledgers) {
+    if (doubts_.may_be_missing && policy_.require_all_acknowledgers) {
         choice.refusal.kind = Refusal::Kind::unsafe;
-        choice.refusal.reason = "Not safe: with semi-synchronous replication waiting for " +
-                                std::to_string(record_.acknowledgements) + ", transactions may be " +
-                                "acknowledged that ";
-        const auto quiet = silent();
-        if (shrunk_.empty() || !quiet.empty()) {
-            choice.refusal.reason += "only " + names(quiet) + " received. Bring them back";
-        }
-        for (const auto& one : shrunk_) {
-            choice.refusal.reason += (&one == &shrunk_.front() && quiet.empty() ? "" : "; ") +
-                                     one.instance->id.text() + " had received " +
-                                     transactions(one.missing) +
-                                     " and does not have them any more";
-        }
-        if (!shrunk_.empty()) {
-            choice.refusal.reason += ". Bring " + record_.failed.text() + " back";
-        }
-        choice.refusal.reason +=
+        choice.refusal.reason =
+            "Not safe: with semi-synchronous replication waiting for " +
+            std::to_string(record_.acknowledgements) + ", transactions may be acknowledged that " +
+            doubts_.text(record_) +
             ", or set recovery.require_all_acknowledgers to false, then order a recovery";
         return choice;
     }

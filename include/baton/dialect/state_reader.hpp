@@ -130,7 +130,9 @@ private:
     std::vector<Part> asked_;
     std::optional<TimePoint> refreshed_;  // last time that variables were read
     bool refreshing_ = false;
-    TimePoint now_{};    // of the request being made
+    TimePoint now_{};                   // of the request being made
+    std::uint64_t uptime_seconds_ = 0;  // as it was read at uptime_at_; it is not asked each time
+    TimePoint uptime_at_{};
     bool first_ = true;  // nothing but variables was read in this session
     bool words_tried_ = false;
     bool need_dump_threads_ = false;

@@ -29,6 +29,13 @@ public:
          {std::string("super_read_only"), std::string("DYNAMIC")}}};
     ResultRows binary_log{
         {"File", "Position"}, {{std::string("binlog.000002"), std::string("444")}}};
+    ResultRows load{
+        {"Variable_name", "Value"},
+        {{std::string("Uptime"), std::string("5")},
+         {std::string("Threads_connected"), std::string("7")},
+         {std::string("Threads_running"), std::string("1")},
+         {std::string("Connection_errors_max_connections"), std::string("0")}}};
+    ResultRows disk_errors{{"COUNT(*)"}, {{std::string("0")}}};
     std::vector<std::string> refuses_as_syntax, refuses_as_privilege;
     unsigned requests = 0;
     std::string last_sql;
@@ -66,8 +73,8 @@ private:
     [[nodiscard]] ResultRows rows_for(const std::string& statement) const {
         const std::pair<const char*, ResultRows> table[]{
             {"SHOW GLOBAL VARIABLES", variables},
-            {"Uptime",
-             ResultRows({"Variable_name", "Value"}, {{std::string("Uptime"), std::string("5")}})},
+            {"Uptime", load},
+            {"error_log", disk_errors},
             {"rpl_semi_sync_source_clients", semi_sync},
             {"@@global.read_only", changing},
             {"BINARY LOG STATUS", binary_log},
@@ -170,6 +177,18 @@ TEST_F(StateReaderTest, LaterPollsAreOneRequestWithoutTheSettings) {
 
     EXPECT_EQ(server.requests, before + 1);
     EXPECT_EQ(server.last_sql.find("SHOW GLOBAL VARIABLES"), std::string::npos);
+}
+
+TEST_F(StateReaderTest, TheUptimeGoesOnBetweenItsReadings) {
+    FakeServer server = a_mysql9_replica();
+    ASSERT_EQ(server.poll(reader, now), Outcome::complete);
+    EXPECT_EQ(reader.state().uptime_seconds, 5U);
+
+    ASSERT_EQ(server.answer(reader, now + 7s), Outcome::complete);
+    EXPECT_EQ(reader.state().uptime_seconds, 12U);
+
+    ASSERT_EQ(server.answer(reader, now + 10s), Outcome::complete);
+    EXPECT_EQ(reader.state().uptime_seconds, 5U) << "it was restarted";
 }
 
 TEST_F(StateReaderTest, SettingsAreReadAgainAfterTheInterval) {

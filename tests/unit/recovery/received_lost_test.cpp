@@ -117,6 +117,43 @@ TEST(ReceivedLost, OneThatHasNotConnectedAgainCountsAsWell) {
     EXPECT_THAT(outcome_of(setting).outcome, HasSubstr("r1:3306 had received 20 transactions"));
 }
 
+/// r1 is restarted at `uptime` seconds before the last look, and has all that was ever seen on it.
+std::string outcome_after_restart(std::uint64_t uptime, bool drops, bool connected) {
+    auto setting = dropped(waits_for_one, acknowledges);
+    for (auto* servers : {&setting.before, &setting.meanwhile}) {
+        auto& r1 = servers->at("r1").state;
+        r1.executed_gtid_set = scenario::expand_gtids("p1:1-100");
+        r1.channels[0].retrieved_gtid_set.clear();
+        r1.identity.relay_log_recovery = drops;
+        servers->at("r2").state.executed_gtid_set = scenario::expand_gtids("p1:1-100");
+    }
+    auto& restarted = setting.meanwhile.at("r1").state;
+    restarted.uptime_seconds = uptime;
+    restarted.semi_sync.replica_status = connected;
+    const auto record = outcome_of(setting);
+    return record.state == State::done ? "done: " + record.loss : record.outcome;
+}
+
+TEST(ReceivedLost, ARestartThatDropsWhatNobodySawIsNotTrusted) {
+    // In the scenario the primary was seen last a minute before it was lost.
+    for (const bool connected : {true, false}) {
+        EXPECT_THAT(
+            outcome_after_restart(0, true, connected),
+            AllOf(HasSubstr("Not safe"), HasSubstr("r1:3306 was started when p1:3306 was lost"))
+        );
+    }
+}
+
+TEST(ReceivedLost, ARestartThatKeepsTheRelayLogLosesNothing) {
+    EXPECT_THAT(outcome_after_restart(0, false, true), HasSubstr("done: none"));
+    EXPECT_THAT(outcome_after_restart(0, false, false), HasSubstr("done: none"))
+        << "the primary counted it, and it is known which one it was";
+}
+
+TEST(ReceivedLost, WhatWasAcknowledgedLongBeforeThePrimaryWasSeenIsOnThePrimary) {
+    EXPECT_THAT(outcome_after_restart(1000, true, true), HasSubstr("done: none"));
+}
+
 TEST(ReceivedLost, TheForecastSaysItBefore) {
     auto setting = dropped(waits_for_one, acknowledges);
     setting.meanwhile.at("p1").probe = topology::ProbeFailure::none;
