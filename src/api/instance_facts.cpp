@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "instance_facts.hpp"
 
+#include "json_policy.hpp"
+
 #include "baton/base/text.hpp"
 
 #include <fmt/format.h>
@@ -52,6 +54,11 @@ Freshness freshness_of(const topology::Instance& instance, const Moment& moment)
     return result;
 }
 
+std::int64_t lag_limit_seconds(const std::string& cluster_id, const Moment& moment) {
+    const auto* own = effective_policy(*moment.view, cluster_id);
+    return own != nullptr ? own->analysis.lagging_seconds : moment.view->reasonable_lag_seconds;
+}
+
 std::vector<std::string> problems_of(const topology::Instance& instance, const Moment& moment) {
     std::vector<std::string> problems;
     const auto freshness = freshness_of(instance, moment);
@@ -64,7 +71,8 @@ std::vector<std::string> problems_of(const topology::Instance& instance, const M
     } else if (channel != nullptr && !channel->replicating()) {
         problems.emplace_back("not_replicating");
     } else if (channel != nullptr && channel->seconds_behind &&
-               std::abs(*channel->seconds_behind - delay) > moment.view->reasonable_lag_seconds) {
+               std::abs(*channel->seconds_behind - delay) >
+                   lag_limit_seconds(instance.cluster_id, moment)) {
         problems.emplace_back("replication_lag");
     }
     if (!instance.errant_gtid.empty()) {

@@ -39,4 +39,7 @@ std::string_view flavor_name(topology::Flavor flavor);
 /// As orchestrator stores error texts: quoted, anything but printable ASCII escaped; "" stays "".
 std::string quoted_error(std::string_view text);
 
+/// Replicas of the cluster that are further behind count as lagging.
+std::int64_t lag_limit_seconds(const std::string& cluster_id, const Moment& moment);
+
 }  // namespace baton::api

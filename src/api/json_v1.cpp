@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_v1.hpp"
 
-#include "json_advice.hpp"
-
 #include "instance_facts.hpp"
+#include "json_advice.hpp"
+#include "json_policy.hpp"
 
 #include "baton/base/text.hpp"
 
@@ -313,6 +313,11 @@ void write_findings(JsonWriter& json, const Cluster& cluster, const Moment& mome
         json.member("actionable", finding->actionable());
         json.member("downtimed", finding->downtimed);
         json.member("refusal", refusal == nullptr ? std::string() : refusal->reason);
+        json.member("refusal_kind", refusal == nullptr ? std::string() : refusal->kind);
+        json.member(
+            "waits_ms",
+            refusal == nullptr ? WallMs{0} : std::max<WallMs>(refusal->until_ms - moment.wall_ms, 0)
+        );
         json.key("structure").begin_array();
         for (const auto& [warning, sentence] : finding->structure) {
             json.value(sentence);
@@ -349,8 +354,15 @@ Answer would_fail_over(const Cluster& cluster, const Moment& moment) {
         }
         return Answer{false, "no failure is seen that a recovery would cure"};
     }
-    if (view.shadow) {
-        return Answer{false, "this service runs in shadow mode and changes nothing"};
+    const auto* own = effective_policy(view, cluster.id);
+    if (view.shadow || (own != nullptr && own->shadow)) {
+        const auto* const said = blocked(*worst, moment);
+        return Answer{
+            false,
+            said != nullptr ? said->reason
+            : view.shadow   ? "this service runs in shadow mode and changes nothing"
+                            : "the policy puts this cluster into shadow mode: nothing of it "
+                              "is changed"};
     }
     if (const auto* const refusal = blocked(*worst, moment)) {
         return Answer{false, refusal->reason};
@@ -383,6 +395,25 @@ void write_forecast(JsonWriter& json, const recovery::Forecast& forecast) {
     json.member("blockers", forecast.blockers);
     write_candidates(json, forecast.candidates);
     write_ids(json, "would_be_lost", forecast.would_be_lost);
+    json.key("lost").begin_array();
+    for (const auto& lost : forecast.lost) {
+        json.begin_object();
+        json.member("id", lost.id.text());
+        json.member("reason", lost.reason);
+        json.end_object();
+    }
+    json.end_array();
+    json.member("duration_ms", forecast.duration_ms());
+    json.key("duration").begin_array();
+    for (const auto& part : forecast.duration) {
+        json.begin_object();
+        json.member("what", part.what);
+        json.member("ms", part.ms);
+        json.member("basis", part.basis);
+        json.end_object();
+    }
+    json.end_array();
+    json.member("successor_lag_seconds", forecast.successor_lag_seconds);
     json.end_object();
 }
 
@@ -622,9 +653,69 @@ void write_cluster_details(JsonWriter& json, const Cluster& cluster, const Momen
     json.end_object();
 }
 
+namespace {
+
+/// What the state rests on when nothing is wrong, too.
+std::vector<std::string> state_evidence(const Cluster& cluster, const Moment& moment) {
+    const auto& topology = *moment.view->topology;
+    std::vector<std::string> out;
+    const auto* primary = topology.find(cluster.primary);
+    if (primary == nullptr) {
+        out.emplace_back("no server of the cluster is known to be its primary");
+    } else if (!freshness_of(*primary, moment).valid) {
+        out.push_back(primary->id.text() + " " + unreachable_text(*primary));
+    } else {
+        out.push_back(fmt::format(
+            "{} answers in {} ms and is {}",
+            primary->id.text(),
+            std::max<std::int64_t>(1, to_ms(primary->health.latency)),
+            primary->state.read_only ? "read-only" : "writable"
+        ));
+    }
+    std::size_t replicas = 0;
+    std::size_t replicating = 0;
+    std::int64_t lag = 0;
+    for (const auto* member : topology.members(cluster)) {
+        if (member->id == cluster.primary || !member->is_replica()) {
+            continue;
+        }
+        ++replicas;
+        const auto* channel = member->channel();
+        if (freshness_of(*member, moment).valid && channel != nullptr && channel->replicating()) {
+            ++replicating;
+            lag = std::max(lag, member->lag_seconds().value_or(0));
+        }
+    }
+    out.push_back(fmt::format(
+        "{} of {} replica{} replicate{}",
+        replicating,
+        replicas,
+        replicas == 1 ? "" : "s",
+        replicating > 0 ? fmt::format(", at most {} s behind", lag) : ""
+    ));
+    if (primary != nullptr && primary->state.semi_sync.source_enabled) {
+        const auto& semi_sync = primary->state.semi_sync;
+        out.push_back(fmt::format(
+            "semi-synchronous: {} acknowledging, waits for {}{}",
+            semi_sync.clients,
+            semi_sync.wait_for_replica_count,
+            semi_sync.source_status ? "" : "; it does not wait at the moment"
+        ));
+    }
+    return out;
+}
+
+}  // namespace
+
 void write_explanation(JsonWriter& json, const Cluster& cluster, const Moment& moment) {
     json.begin_object();
     write_head(json, cluster, verdict_of(cluster, moment));
+    json.member("evidence", state_evidence(cluster, moment));
+    const auto* own = effective_policy(*moment.view, cluster.id);
+    json.member(
+        "mode", moment.view->shadow || (own != nullptr && own->shadow) ? "shadow" : "active"
+    );
+    write_policy_summary(json, cluster, *moment.view);
     write_findings(json, cluster, moment);
     const auto answer = would_fail_over(cluster, moment);
     json.member("would_fail_over_now", answer.yes);
@@ -660,6 +751,12 @@ void write_recovery_details(JsonWriter& json, const control::RecoveryView& recov
     write_ids(json, "repointed", record.repointed);
     json.member("outcome", record.outcome);
     json.member("requested_by", record.requested_by);
+    json.member("command", record.command);
+    json.member("fencing", record.fencing);
+    json.member("writer_outage_ms", record.writer_outage_us / 1000);
+    json.member("classification", record.classification);
+    json.member("method", record.method);
+    json.member("donor", text_or_empty(record.donor));
     json.member("promotion_ms", record.detection_to_promotion_us / 1000);
     json.member("acknowledged_ms", record.acknowledged_ms);
     json.member("acknowledged_by", record.acknowledged_by);

@@ -51,10 +51,13 @@ std::span<const Route> cluster_routes();
 std::span<const Route> recovery_routes();
 std::span<const Route> maintenance_routes();
 std::span<const Route> operate_routes();
+std::span<const Route> order_routes();
 std::span<const Route> meta_routes();
 std::span<const Route> missing_routes();
 std::span<const Route> v1_routes();
 std::span<const Route> v1_operate_routes();
+std::span<const Route> policy_routes();
+std::span<const Route> v1_order_routes();
 
 /// All of them.
 std::vector<Route> all_routes();

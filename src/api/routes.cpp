@@ -23,10 +23,13 @@ std::vector<Section> sections() {
         {"Servers", instance_routes()},
         {"Analysis and recovery", recovery_routes()},
         {"Downtime, maintenance, tags, promotion rules", maintenance_routes()},
+        {"Changes of a primary by order", order_routes()},
         {"Discovery and operation", operate_routes()},
         {"Audit and metrics", meta_routes()},
         {"Baton's own", v1_routes()},
         {"Baton's own, that change something", v1_operate_routes()},
+        {"Policy and timeline", policy_routes()},
+        {"Baton's own, that change a primary", v1_order_routes()},
         {"Known to orchestrator and not offered", missing_routes()},
     };
 }

@@ -151,6 +151,9 @@ void Server::Impl::add_routes() {
         }
         if (acts) {
             router.add(http::Method::post, path, id);
+            if (is_own_api(route.path)) {
+                router.add(http::Method::put, path, id);
+            }
         }
     }
 }

@@ -54,7 +54,9 @@ std::string status_of(const Instance& instance, const Freshness& freshness, cons
     if (instance.is_replica() && !instance.channel()->replicating()) {
         return "nonreplicating";
     }
-    return instance.lag_seconds().value_or(0) > moment.view->reasonable_lag_seconds ? "lag" : "ok";
+    return instance.lag_seconds().value_or(0) > lag_limit_seconds(instance.cluster_id, moment)
+               ? "lag"
+               : "ok";
 }
 
 std::string extras_of(const Instance& instance, const Moment& moment) {

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client.hpp"
 
-#include "baton/async/task.hpp"
+#include "client_core.hpp"
+#include "client_orders.hpp"
+#include "client_policy.hpp"
+
 #include "baton/base/ids.hpp"
 #include "baton/base/text.hpp"
-#include "baton/http/client.hpp"
 #include "baton/http/url.hpp"
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -21,149 +20,6 @@
 namespace baton::app {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-struct ClientOptions {
-    std::string url;
-    bool json = false;
-    std::string user, password_file, ca_file;
-};
-
-/// Terminal text: what a server is named must not reach the terminal as control codes.
-std::string shown(const std::string& text) {
-    std::string safe;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        safe += byte < 0x20 || byte == 0x7F ? '?' : c;
-    }
-    return safe;
-}
-
-std::string text_of(const Json& json, const char* key) {
-    if (!json.is_object() || !json.contains(key) || json[key].is_null()) {
-        return "";
-    }
-    const auto& value = json[key];
-    return value.is_string() ? shown(value.get<std::string>()) : value.dump();
-}
-
-Json list_of(const Json& json, const char* key) {
-    return json.is_object() && json.contains(key) && json[key].is_array() ? json[key]
-                                                                          : Json::array();
-}
-
-/// Columns as wide as their widest cell.
-void print_table(std::vector<std::vector<std::string>> rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            widths[i] = std::max(widths[i], row[i].size());
-        }
-    }
-    for (const auto& row : rows) {
-        std::string line;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            line += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-        }
-        fmt::print("{}\n", line);
-    }
-}
-
-void print_list(const char* title, const Json& items) {
-    if (items.empty()) {
-        return;
-    }
-    fmt::print("{}\n", title);
-    for (const auto& item : items) {
-        fmt::print("  - {}\n", item.is_string() ? shown(item.get<std::string>()) : item.dump());
-    }
-}
-
-class Client {
-public:
-    explicit Client(ClientOptions options) : options_(std::move(options)) {}
-
-    /// Asks and gives the parsed body; nothing after the reason was printed and `code` set.
-    std::optional<Json> ask(
-        http::Method method, const std::string& path, int& code, Duration limit = 10s
-    ) {
-        http::ClientOptions transport;
-        transport.ca_file = options_.ca_file;
-        http::Client client(transport);
-        http::ClientRequest request;
-        request.method = method;
-        request.url = options_.url + path;
-        request.headers.add("Accept", "application/json");
-        std::optional<Result<http::ClientResponse>> answer;
-        asio::io_context io(1);
-        asio::co_spawn(
-            io,
-            fetch(&client, std::move(request), std::chrono::steady_clock::now() + limit, &answer),
-            rethrow
-        );
-        io.run();
-        if (!*answer) {
-            fmt::print(
-                stderr,
-                "baton: {} does not answer: {}\nName a node with --url or in $BATON_URL.\n",
-                options_.url,
-                answer->error().what
-            );
-            code = 3;
-            return std::nullopt;
-        }
-        auto json = Json::parse((*answer)->body, nullptr, false);
-        if (json.is_discarded()) {
-            fmt::print(
-                stderr,
-                "baton: {} gave no JSON (status {}); is it a Baton node?\n",
-                options_.url,
-                (*answer)->status
-            );
-            code = 3;
-            return std::nullopt;
-        }
-        if ((*answer)->status >= 400 || text_of(json, "Code") == "ERROR") {
-            const auto message = text_of(json, "Message");
-            fmt::print(
-                stderr,
-                "baton: {}\n",
-                message.empty() ? fmt::format("status {}", (*answer)->status) : message
-            );
-            code = 1;
-            return std::nullopt;
-        }
-        return json;
-    }
-
-    [[nodiscard]] bool json() const { return options_.json; }
-
-private:
-    static Task<void> fetch(
-        http::Client* client,
-        http::ClientRequest request,
-        Deadline deadline,
-        std::optional<Result<http::ClientResponse>>* answer
-    ) {
-        auto result = co_await client->fetch(std::move(request), deadline);
-        answer->emplace(std::move(result));
-    }
-
-    static void rethrow(const std::exception_ptr& failure) {
-        if (failure) {
-            std::rethrow_exception(failure);
-        }
-    }
-
-    ClientOptions options_;
-};
-
-int print_json(const Json& json) {
-    fmt::print("{}\n", json.dump(2));
-    return 0;
-}
 
 int clusters(Client& client) {
     int code = 0;
@@ -225,9 +81,9 @@ void print_advices(const Json& advices) {
         for (const auto& statement : list_of(a, "statements")) {
             fmt::print("      {};\n", shown(statement.get<std::string>()));
         }
-        for (const auto& line : split(text_of(a, "config"), '\n')) {
+        for (const auto& line : split(a.value("config", ""), '\n')) {
             if (!line.empty()) {
-                fmt::print("      [mysqld] {}\n", line);
+                fmt::print("      [mysqld] {}\n", shown(line));
             }
         }
     }
@@ -244,7 +100,9 @@ int explain(Client& client, const std::string& cluster) {
     if (client.json()) {
         return print_json(*e);
     }
-    fmt::print("state: {}\n", text_of(*e, "state"));
+    const auto summary = text_of(*e, "summary");
+    fmt::print("state: {}{}\n", text_of(*e, "state"), summary.empty() ? "" : ": " + summary);
+    print_list("evidence:", list_of(*e, "evidence"));
     for (const auto& f : list_of(*e, "findings")) {
         fmt::print(
             "\n{}: {}\n  {}\n", text_of(f, "subject"), text_of(f, "title"), text_of(f, "summary")
@@ -253,6 +111,9 @@ int explain(Client& client, const std::string& cluster) {
         print_list("  what keeps Baton from acting:", list_of(f, "vetoes"));
         if (!text_of(f, "refusal").empty()) {
             fmt::print("  no recovery: {}\n", text_of(f, "refusal"));
+        }
+        if (f.value("waits_ms", std::int64_t{0}) > 0) {
+            fmt::print("  acted upon in: {} ms\n", text_of(f, "waits_ms"));
         }
         print_list("  structure:", list_of(f, "structure"));
     }
@@ -271,6 +132,21 @@ int explain(Client& client, const std::string& cluster) {
     if (!text_of(forecast, "loss").empty()) {
         fmt::print("possible loss: {}\n", text_of(forecast, "loss"));
     }
+    const auto parts = list_of(forecast, "duration");
+    if (!parts.empty()) {
+        fmt::print("it would take about {} ms:\n", text_of(forecast, "duration_ms"));
+        for (const auto& part : parts) {
+            fmt::print(
+                "  {:>6} ms {}: {}\n",
+                text_of(part, "ms"),
+                text_of(part, "what"),
+                text_of(part, "basis")
+            );
+        }
+    }
+    for (const auto& lost : list_of(forecast, "lost")) {
+        fmt::print("would be lost: {}: {}\n", text_of(lost, "id"), text_of(lost, "reason"));
+    }
     print_list("blockers:", list_of(forecast, "blockers"));
     const auto candidates = list_of(forecast, "candidates");
     if (!candidates.empty()) {
@@ -284,6 +160,22 @@ int explain(Client& client, const std::string& cluster) {
                 text_of(c, "reason")
             );
         }
+    }
+    const Json policy = e->value("policy", Json::object());
+    fmt::print(
+        "mode: {}; policy version {} ({})\n",
+        text_of(*e, "mode"),
+        text_of(policy, "version"),
+        text_of(policy, "source")
+    );
+    for (const auto& s : list_of(policy, "settings")) {
+        fmt::print(
+            "  {} = {} by {} (configured: {})\n",
+            text_of(s, "key"),
+            text_of(s, "value"),
+            text_of(s, "set_by"),
+            text_of(s, "configured")
+        );
     }
     print_advices(list_of(*e, "settings"));
     return 0;
@@ -452,14 +344,17 @@ void add_client_commands(CLI::App& app, int& result) {
     const char* url = std::getenv("BATON_URL");
     options->url = url == nullptr || *url == '\0' ? "http://127.0.0.1:3000" : url;
 
-    const auto add = [&app, options](const char* name, const char* what) {
-        auto* command = app.add_subcommand(name, what);
-        command->add_option("--url", options->url, "Any node's address ($BATON_URL)")
+    const auto common = [options](CLI::App& command) {
+        command.add_option("--url", options->url, "Any node's address ($BATON_URL)")
             ->capture_default_str();
-        command->add_flag("--json", options->json, "Print JSON");
-        command->add_option(
+        command.add_flag("--json", options->json, "Print JSON");
+        command.add_option(
             "--ca", options->ca_file, "Certificate authority of the nodes (PEM file)"
         );
+    };
+    const auto add = [&app, common](const char* name, const char* what) {
+        auto* command = app.add_subcommand(name, what);
+        common(*command);
         return command;
     };
     const auto client = [options] {
@@ -489,6 +384,22 @@ void add_client_commands(CLI::App& app, int& result) {
         auto c = client();
         result = explain(c, *argument);
     });
+    auto* timeline_command =
+        add("timeline", "What was seen, decided and done in a cluster, with evidence and epoch");
+    auto limit = std::make_shared<unsigned>(50);
+    timeline_command->add_option("CLUSTER", *argument, "Name, alias, or a member")->required();
+    timeline_command->add_option("--limit", *limit, "So many entries, the newest")
+        ->capture_default_str();
+    timeline_command->callback([client, argument, limit, &result] {
+        auto c = client();
+        result = timeline(c, *argument, *limit);
+    });
+    add_policy_commands(
+        *app.add_subcommand("policy", "Settings for clusters by rules, versioned"),
+        common,
+        client,
+        result
+    );
     auto* recoveries_command = add("recoveries", "List the recoveries, or show one with its steps");
     recoveries_command->add_option("ID", *argument, "Number or id of a recovery");
     recoveries_command->callback([client, argument, &result] {
@@ -502,6 +413,7 @@ void add_client_commands(CLI::App& app, int& result) {
         auto c = client();
         result = recover(c, *argument, *second);
     });
+    add_order_commands(add, client, result);
     add("nodes", "List the nodes")->callback([client, &result] {
         auto c = client();
         result = nodes(c);

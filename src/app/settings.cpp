@@ -58,6 +58,8 @@ control::Settings settings_from(const config::Config& config) {
                         !from.post_intermediate_failover.empty() || !from.post_failover.empty();
     to.has_failed_hooks = !from.post_unsuccessful_failover.empty();
 
+    settings.policy = policy::parse(config.policies).document;  // checked while loading
+    settings.history_age = config.timeline_keep;
     settings.hook_limit = from.hook_limit;
     settings.self_check = config.node.self_check;
     settings.hooks["on_failure_detection"] = from.on_failure_detection;

@@ -6,6 +6,7 @@
 #include "baton/config/config.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
 #include <cstdlib>
@@ -112,6 +113,45 @@ Result<std::string> read_secret(const std::string& file) {
     return line;
 }
 
+constexpr std::size_t nodes_limit = 200'000;  // an alias may repeat a whole tree
+constexpr unsigned depth_limit = 30;
+
+/// Every scalar becomes a text: what "5" or "on" means is for the reader of the document to say.
+nlohmann::ordered_json json_of(const YAML::Node& node, unsigned depth, std::size_t& nodes) {
+    if (++nodes > nodes_limit || depth > depth_limit) {
+        throw YAML::RepresentationException(node.Mark(), "nested too deep, or too large");
+    }
+    if (node.IsMap()) {
+        auto json = nlohmann::ordered_json::object();
+        for (const auto& entry : node) {
+            if (!entry.first.IsScalar()) {
+                throw YAML::RepresentationException(entry.first.Mark(), "a key must be a word");
+            }
+            if (json.contains(entry.first.Scalar())) {
+                throw YAML::RepresentationException(
+                    entry.first.Mark(), "'" + entry.first.Scalar() + "' is set twice"
+                );
+            }
+            json[entry.first.Scalar()] = json_of(entry.second, depth + 1, nodes);
+        }
+        return json;
+    }
+    if (node.IsSequence()) {
+        auto json = nlohmann::ordered_json::array();
+        for (const auto& item : node) {
+            json.push_back(json_of(item, depth + 1, nodes));
+        }
+        return json;
+    }
+    return node.IsScalar() ? nlohmann::ordered_json(node.Scalar()) : nlohmann::ordered_json();
+}
+
+std::string json_text(const YAML::Node& node) {
+    std::size_t nodes = 0;
+    return json_of(node, 0, nodes)
+        .dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 struct Found {
     YAML::Node node;
     int line = 0;
@@ -213,7 +253,9 @@ void set_value(const Option& option, const Found& found, Config& config, Faults&
             found.line, fmt::format("{} must be {} (allowed: {})", option.key, what, option.allowed)
         );
     };
-    if (option.kind == Option::Kind::list) {
+    if (option.kind == Option::Kind::document) {
+        text = json_text(found.node);
+    } else if (option.kind == Option::Kind::list) {
         if (found.node.IsScalar()) {
             list.push_back(found.node.Scalar());
         } else if (found.node.IsSequence()) {
@@ -249,6 +291,12 @@ void set_value(const Option& option, const Found& found, Config& config, Faults&
         text = *value;
     }
     if (auto good = option.set(config, text, list); !good) {
+        if (option.kind == Option::Kind::document) {
+            for (const auto& fault : split(good.error().what, '\n')) {
+                faults.add(found.line, fmt::format("{}: {}", option.key, fault));
+            }
+            return;
+        }
         faults.add(
             found.line,
             fmt::format("{}: {} (allowed: {})", option.key, good.error().what, option.allowed)
@@ -330,7 +378,8 @@ Result<Config> parse(const std::string& text, const std::string& name) {
     Config config;
     config.file = name;
     for (const auto& option : options()) {
-        if (option.kind == Option::Kind::secret || option.kind == Option::Kind::list) {
+        if (option.kind == Option::Kind::secret || option.kind == Option::Kind::list ||
+            option.kind == Option::Kind::document) {
             continue;
         }
         if (auto good = option.set(config, option.fallback, {}); !good) {
@@ -368,6 +417,20 @@ Result<Config> parse(const std::string& text, const std::string& name) {
         return faults.error();
     }
     return config;
+}
+
+Result<std::string> json_of_yaml(const std::string& text, const std::string& name) {
+    if (text.size() > largest_file_bytes) {
+        return fail(Errc::invalid_argument, fmt::format("'{}' is larger than 4 MiB", name));
+    }
+    try {
+        return json_text(YAML::Load(text));
+    } catch (const YAML::Exception& failure) {
+        return fail(
+            Errc::invalid_argument,
+            fmt::format("{}:{}: not valid YAML: {}", name, failure.mark.line + 1, failure.msg)
+        );
+    }
 }
 
 Result<Config> load(const std::string& file) {

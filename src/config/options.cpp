@@ -4,6 +4,7 @@
 #include "baton/analysis/advice.hpp"
 #include "baton/base/ids.hpp"
 #include "baton/base/text.hpp"
+#include "baton/policy/policy.hpp"
 
 #include <fmt/format.h>
 
@@ -751,6 +752,46 @@ std::vector<Option> observation_options() {
     };
 }
 
+/// Rules for clusters; what they may say is in docs/policy.md.
+Option policies_option() {
+    Option option;
+    option.key = "policies";
+    option.kind = Kind::document;
+    option.fallback = "[]";
+    option.allowed = "a list of rules, each with match and set; see docs/policy.md";
+    option.sentence =
+        "Settings for some clusters, later rules before earlier ones. Without effect while a "
+        "policy "
+        "set by `baton policy set` holds.";
+    option.reloadable = true;
+    option.set = [](Config& config, const std::string& text, const auto&) -> Result<void> {
+        const auto parsed = policy::parse(text);
+        if (!parsed.good()) {
+            return parsed.error();
+        }
+        config.policies = parsed.document.text();
+        return {};
+    };
+    option.get = [](const Config& config) { return config.policies; };
+    return option;
+}
+
+std::vector<Option> policy_options() {
+    return {
+        policies_option(),
+        duration_option(
+            "timeline.keep",
+            BATON_TIME(timeline_keep),
+            24h * 90,
+            1h,
+            24h * 3650,
+            "Decisions older than this are dropped from the timelines; of one cluster the newest "
+            "500 are kept, of all 5000.",
+            true
+        ),
+    };
+}
+
 std::vector<Option> recovery_options() {
     const std::string patterns =
         "regular expressions on cluster name or alias, alias=NAME, or \"*\"";
@@ -910,8 +951,10 @@ std::vector<Option> recovery_options() {
             5s,
             0s,
             10min,
-            "Planned switchover: so long transactions that have written and are older than a second "
-            "may go on to their end before the primary is made read-only. Those that are still open "
+            "Planned switchover: so long transactions that have written and are older than a "
+            "second "
+            "may go on to their end before the primary is made read-only. Those that are still "
+            "open "
             "then are ended, with their sessions.",
             true
         ),
@@ -921,7 +964,8 @@ std::vector<Option> recovery_options() {
             10s,
             1s,
             10min,
-            "Planned switchover: when the new primary has not everything within this time after the "
+            "Planned switchover: when the new primary has not everything within this time after "
+            "the "
             "old one was made read-only, the old one is made writable again.",
             true
         ),
@@ -929,7 +973,8 @@ std::vector<Option> recovery_options() {
             "recovery.switchover.end_sessions",
             BATON_BOOL(recovery.switchover_end_sessions),
             false,
-            "Planned switchover: end all clients' sessions on the old primary, so that they connect "
+            "Planned switchover: end all clients' sessions on the old primary, so that they "
+            "connect "
             "anew; not only those with open transactions.",
             true
         ),
@@ -1055,37 +1100,18 @@ std::vector<Option> recovery_options() {
 }  // namespace
 
 Result<Duration> parse_duration(std::string_view text) {
-    double number = 0;
-    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    double factor = 0;
-    if (unit == "ms") {
-        factor = 1e-3;
-    } else if (unit == "s") {
-        factor = 1;
-    } else if (unit == "m") {
-        factor = 60;
-    } else if (unit == "h") {
-        factor = 3600;
-    } else if (unit == "d") {
-        factor = 86400;
-    }
-    if (status != std::errc{} || factor == 0 || !(number >= 0) || number * factor > 1e9) {
-        return fail(
-            Errc::invalid_argument,
-            fmt::format(
-                "'{}' is not a time; write a number with its unit, as 500ms, 2s, 5m, 1h, 3d", text
-            )
-        );
-    }
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(number * factor));
+    return policy::parse_duration(text);
 }
 
 const std::vector<Option>& options() {
     static const std::vector<Option> table = [] {
         std::vector<Option> all;
         for (auto part :
-             {node_options(), backend_options(), observation_options(), recovery_options()}) {
+             {node_options(),
+              backend_options(),
+              observation_options(),
+              recovery_options(),
+              policy_options()}) {
             std::move(part.begin(), part.end(), std::back_inserter(all));
         }
         return all;

@@ -12,7 +12,16 @@ namespace baton::config {
 /// One row of the table.
 struct Option {
     std::string key;  // "discovery.poll_interval"
-    enum class Kind { text, integer, number, boolean, duration, list, secret } kind = Kind::text;
+    enum class Kind {
+        text,
+        integer,
+        number,
+        boolean,
+        duration,
+        list,
+        secret,
+        document  // any YAML; handed on as JSON
+    } kind = Kind::text;
     std::string fallback;  // default as written in the file; for lists "[]"
     std::string allowed;   // "100ms to 1h"
     std::string sentence;

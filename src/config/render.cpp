@@ -16,6 +16,7 @@ namespace {
 std::string quoted(const Option& option) {
     switch (option.kind) {
         case Option::Kind::list:
+        case Option::Kind::document:
             return "[]";
         case Option::Kind::secret:
         case Option::Kind::text:

@@ -123,7 +123,7 @@ void Engine::Impl::renew_policy() {
 /// After a change of the topology. Nothing is made anew unless a cluster came, went or was renamed.
 void Engine::Impl::refresh_policies() {
     const auto& clusters = topology->clusters();
-    bool same = policies->size() == clusters.size();
+    bool same = policies->size() == clusters.size() + 1;  // "": of no cluster
     std::vector<std::shared_ptr<const policy::Effective>> all;
     all.reserve(clusters.size());
     for (const auto& cluster : clusters) {
@@ -144,6 +144,7 @@ void Engine::Impl::refresh_policies() {
         ids.push_back(clusters[at].id);
         fresh->emplace(clusters[at].id, std::move(all[at]));
     }
+    fresh->emplace("", resolver.base());
     policies = std::move(fresh);
     resolver.keep_only(ids);
 }
@@ -315,7 +316,7 @@ void Engine::Impl::decide_policy(
             continue;
         }
         const auto differences = policy::differences(*was->second, *after);
-        if (differences.empty() || ++changed > changes_told) {
+        if (id.empty() || differences.empty() || ++changed > changes_told) {
             continue;
         }
         auto decision = decision_on(Decision::Kind::policy, id, InstanceId());

@@ -45,7 +45,21 @@ Task<void> Engine::Impl::self_check_loop() {
 }
 
 Task<void> Engine::Impl::check_hooks(std::vector<std::string>* found) {
-    const auto lists = settings.hooks;  // they may be reloaded meanwhile
+    // Copies: they may be reloaded meanwhile.
+    auto all = std::map<std::string, std::set<std::string>>();
+    const auto gather = [&](const auto& hooks_of) {
+        for (const auto& [list, commands] : hooks_of) {
+            all[list].insert(commands.begin(), commands.end());
+        }
+    };
+    gather(settings.hooks);
+    std::set<const policy::Effective*> seen;  // clusters with the same rules share one
+    for (const auto& [cluster, effective] : *policies) {
+        if (seen.insert(effective.get()).second) {
+            gather(effective->hooks);
+        }
+    }
+    const auto lists = std::move(all);
     for (const auto& [list, commands] : lists) {
         for (const auto& command : commands) {
             const auto why = co_await hooks.missing(command);

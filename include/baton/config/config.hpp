@@ -91,6 +91,9 @@ struct Config {
         std::vector<std::string> ignore;
     } advice;
 
+    std::string policies = R"({"rules":[]})";  // canonical JSON, checked (policy::parse)
+    Duration timeline_keep{};
+
     std::string file;                       // where it was read from
     std::vector<std::string> secret_files;  // read while loading, for messages only
 };
@@ -114,6 +117,9 @@ std::vector<std::string> needs_restart(const Config& before, const Config& after
 std::string fingerprint(const Config& config);
 /// Of what is in force after `fresh` was read without a restart.
 std::string fingerprint(const Config& running, const Config& fresh);
+
+/// The same document as JSON; every scalar becomes a text. `name` stands for the file in messages.
+Result<std::string> json_of_yaml(const std::string& text, const std::string& name);
 
 /// "1500ms", "2s", "5m", "1h", "1d", "1.5s". Errors: invalid_argument.
 Result<Duration> parse_duration(std::string_view text);

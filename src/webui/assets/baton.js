@@ -108,16 +108,104 @@ function tree(members, wanted) {
   return h('ul', { class: 'tree' }, top, rest);
 }
 
+const ms = n => n < 1000 ? n + ' ms' : n < 120000 ? (n / 1000).toFixed(n < 10000 ? 1 : 0) + ' s' : seconds(Math.round(n / 1000));
+
+/** One bar, cut in proportion to the numbers; drawn, since the page allows no styles in elements. */
+function bars(numbers) {
+  const svg = name => document.createElementNS('http://www.w3.org/2000/svg', name), whole = numbers.reduce((a, b) => a + b, 0) || 1;
+  const drawing = svg('svg');
+  for (const [name, value] of Object.entries({ class: 'bars', viewBox: '0 0 100 1', preserveAspectRatio: 'none', 'aria-hidden': 'true' })) drawing.setAttribute(name, value);
+  let at = 0;
+  numbers.forEach((n, index) => {
+    const part = svg('rect');
+    for (const [name, value] of Object.entries({ class: 'bar' + index % 5, x: at, y: 0, width: 100 * n / whole, height: 1 })) part.setAttribute(name, value);
+    at += 100 * n / whole;
+    drawing.append(part);
+  });
+  return drawing;
+}
+
+/** How long it would take, as a bar of its parts and a list. */
+function durationBar(f) {
+  const parts = f.duration || [];
+  if (!parts.length) return null;
+  return [h('h2', {}, 'It would take about ' + ms(f.duration_ms)),
+    bars(parts.map(p => p.ms)),
+    h('table', { class: 'narrow' }, parts.map((p, n) => h('tr', {}, h('td', {}, p.ms ? h('span', { class: 'key bar' + n % 5 }) : null), h('td', {}, p.what, h('div', { class: 'quiet' }, p.basis)), h('td', { class: 'number' }, p.ms ? ms(p.ms) : ''))))];
+}
+
 function explainCard(e) {
-  const f = e.forecast || {};
-  const chosen = f.successor;
+  const f = e.forecast || {}, chosen = f.successor, blockers = f.blockers || [], lost = f.lost || [];
   return h('div', { class: 'card' },
-    h('b', {}, 'If the primary died now'),
-    h('p', {}, chosen ? [link('#', chosen), ' would be promoted.'] : 'nobody would be promoted.'),
-    f.loss ? h('p', { class: 'quiet' }, 'Possible loss: ' + f.loss) : null,
-    (f.blockers || []).length ? [pill('blocked', 'warning'), list(f.blockers)] : pill('automatic', 'ok'),
-    (f.candidates || []).length ? [h('h2', {}, 'Candidates'), h('table', {}, f.candidates.map(c => h('tr', {},
-      h('td', {}, c.rank || '–'), h('td', {}, h('div', { class: c.rank === 1 ? '' : 'quiet' }, c.id), h('div', { class: 'quiet' }, c.reason)))))] : null);
+    h('div', { class: 'row' }, h('b', {}, 'If the primary died now'), h('span', { class: 'right' }, e.mode === 'shadow' ? pill('shadow', 'warning', 'reports only') : blockers.length ? pill('blocked', 'warning') : pill('automatic', 'ok'))),
+    h('p', {}, chosen ? [h('b', {}, chosen), ' would be promoted.'] : 'Nobody would be promoted.'),
+    blockers.length ? h('div', { class: 'note warning' }, blockers.map(b => h('div', {}, b))) : null,
+    f.loss ? [h('h2', {}, 'What could be lost'), h('div', {}, f.loss)] : null,
+    lost.length ? [h('h2', {}, 'Who would be lost'), h('table', { class: 'narrow' }, lost.map(l => h('tr', {}, h('td', {}, l.id, h('div', { class: 'quiet' }, l.reason)))))] : null,
+    chosen ? durationBar(f) : null,
+    (f.candidates || []).length ? [h('h2', {}, 'Candidates'), h('table', { class: 'narrow' }, f.candidates.map(c => h('tr', {},
+      h('td', {}, c.rank || '–'), h('td', {}, h('div', { class: c.rank === 1 ? '' : 'quiet' }, c.id), h('div', { class: 'quiet' }, c.reason)))))] : null,
+    h('h2', {}, 'What this rests on'), list(e.evidence));
+}
+
+const valueText = v => Array.isArray(v) ? v.length ? v.join(', ') : 'none' : v === null || v === undefined || v === '' ? '–' : String(v);
+
+function policyCard(p) {
+  const from = p.source === 'stored' ? link('/web/policy', 'version ' + p.version) : link('/web/policy', 'the configuration file');
+  if (!p.settings.length) return h('div', { class: 'card quiet' }, 'As configured; no rule of ', from, ' changes anything here.');
+  return h('div', { class: 'card' }, h('div', { class: 'quiet' }, 'Set by rules of ', from),
+    h('table', { class: 'narrow' }, p.settings.map(s => h('tr', {}, h('td', {}, h('span', { class: 'mono' }, s.key), h('div', { class: 'quiet' }, s.set_by)),
+      h('td', {}, h('b', {}, valueText(s.value)), h('div', { class: 'quiet' }, 'else ' + valueText(s.configured)))))));
+}
+
+// ---- timeline
+
+const wording = { taken: 'recovery begins', done: 'recovered', role: 'new primary', node: 'node', over: 'over' };
+const kindOf = e => e.kind === 'running' ? 'critical pulse' : e.state || (e.kind === 'policy' ? 'info' : '');
+
+function moment(e, short) {
+  const steps = e.steps || [], evidence = e.evidence || [];
+  const key = [e.at_ms, e.kind, e.subject, e.rule].join(' ');
+  const facts = ['epoch ' + e.epoch, e.node ? 'node ' + e.node : null, e.rule ? 'rule ' + e.rule : null, e.by ? 'by ' + e.by : null].filter(Boolean).join(' · ');
+  const more = evidence.length || steps.length;
+  return h('li', { class: e.state || (e.kind === 'policy' ? 'info' : '') },
+    h('div', { class: 'row' }, pill(wording[e.kind] || e.kind, kindOf(e)), h('span', { class: 'quiet when', title: time(e.at_ms) }, short ? new Date(e.at_ms).toLocaleTimeString(undefined, { hour12: false }) : time(e.at_ms)),
+      e.recovery ? link('/web/recovery/' + encodeURIComponent(e.recovery), 'recovery ' + e.recovery_number) : null),
+    h('div', { class: 'what' }, short && e.text.length > 180 ? e.text.slice(0, 180) + '…' : e.text),
+    short ? null : h('div', { class: 'facts' }, facts),
+    short || !more ? null : h('details', { 'data-key': key }, h('summary', {}, [evidence.length ? plural(evidence.length, 'piece') + ' of evidence' : null, steps.length ? plural(steps.length, 'step') : null].filter(Boolean).join(', ')),
+      list(evidence),
+      steps.length ? h('table', { class: 'steps' }, steps.map(s => h('tr', {}, h('td', {}, s.number), h('td', {}, s.text), h('td', {}, pill(s.state, { done: 'ok', failed: 'critical', intended: 'info pulse' }[s.state]), ' ', h('span', { class: 'quiet' }, s.outcome)), h('td', { class: 'number' }, ms(Math.round(s.duration_ms)))))) : null));
+}
+
+const timelineList = (entries, short) => h('ol', { class: 'timeline' + (short ? ' short' : '') }, entries.map(e => moment(e, short)));
+
+async function timeline(name) {
+  const t = await get('/api/v1/clusters/' + encodeURIComponent(name) + '/timeline?limit=300');
+  const wanted = search.value.trim().toLowerCase();
+  const shown = wanted ? t.entries.filter(e => JSON.stringify(e).toLowerCase().includes(wanted)) : t.entries;
+  return [h('div', { class: 'row' }, h('h1', {}, t.alias || t.cluster), pill('timeline')),
+    h('div', { class: 'quiet' }, link('/web/cluster/' + encodeURIComponent(t.alias || t.cluster), 'back to the cluster'), ' · what was seen, decided and done, newest first' + (t.more ? '; older entries by the API' : '')),
+    h('p', {}), shown.length ? h('div', { class: 'card' }, timelineList(shown)) : h('p', { class: 'quiet' }, wanted ? 'Nothing matches “' + wanted + '”.' : 'Nothing has happened yet.')];
+}
+
+// ---- policy
+
+async function policy() {
+  const [p, versions] = await Promise.all([get('/api/v1/policy'), get('/api/v1/policy/history')]);
+  const rules = p.document.rules || [];
+  return [h('div', { class: 'row' }, h('h1', {}, 'Policy'), p.source === 'stored' ? pill('version ' + p.version, 'info') : pill('of the configuration file')),
+    h('div', { class: 'quiet' }, p.source === 'stored' ? 'by ' + (p.by || 'somebody') + ', ' + time(p.at_ms) + (p.comment ? ': ' + p.comment : '') : 'until one is set by ', p.source === 'stored' ? null : h('code', {}, 'baton policy set FILE')),
+    h('p', {}),
+    h('div', { class: 'columns' },
+      h('div', {}, rules.length ? rules.map((r, n) => [h('div', { class: 'card' },
+        h('div', { class: 'row' }, pill('rule ' + (n + 1)), h('b', {}, r.name || '')),
+        h('div', { class: 'quiet' }, 'clusters ', h('span', { class: 'mono' }, r.match.clusters.join(', ')), r.match.except ? [' but not ', h('span', { class: 'mono' }, r.match.except.join(', '))] : null),
+        h('table', { class: 'narrow' }, Object.entries(r.set).map(([k, v]) => h('tr', {}, h('td', { class: 'mono' }, k), h('td', {}, valueText(v)))))), h('p', {})])
+        : h('div', { class: 'card' }, h('b', {}, 'There are no rules.'), h('p', {}, 'Every cluster is as the configuration says.'))),
+      h('div', {}, h('h2', { class: 'first' }, 'History'), versions.length ? h('div', { class: 'card scroll' }, h('table', { class: 'narrow' }, versions.map(v => h('tr', {}, h('td', {}, v.version),
+        h('td', {}, v.cleared ? 'configuration' : plural(v.rules, 'rule'), v.rolled_back_to ? ' as ' + v.rolled_back_to : '', h('div', { class: 'quiet' }, (v.by || 'somebody') + ', ' + time(v.at_ms)), v.comment ? h('div', { class: 'quiet' }, v.comment) : null)))))
+        : h('div', { class: 'card quiet' }, 'None was stored yet.')))];
 }
 
 function findingCard(f) {
@@ -125,12 +213,13 @@ function findingCard(f) {
     h('div', { class: 'row' }, pill(f.title, f.state), h('b', {}, f.subject), f.actionable ? pill('recovery due', 'critical') : null),
     h('p', {}, f.summary), list(f.evidence),
     (f.vetoes || []).length ? [h('p', { class: 'quiet' }, 'What keeps Baton from acting:'), list(f.vetoes)] : null,
-    f.refusal ? h('p', {}, h('b', {}, 'No recovery: '), f.refusal) : null,
+    f.waits_ms ? h('p', {}, pill('acts in ' + ms(f.waits_ms), 'critical pulse')) : null,
+    f.refusal ? h('p', {}, h('b', {}, f.refusal_kind === 'shadow' ? 'Only reported: ' : f.refusal_kind === 'waiting' ? 'Waits: ' : 'No recovery: '), f.refusal) : null,
     (f.structure || []).length ? list(f.structure) : null);
 }
 
 function adviceCard(advices) {
-  return h('div', { class: 'card' }, advices.map(a => h('details', {},
+  return h('div', { class: 'card' }, advices.map(a => h('details', { 'data-key': a.server + a.code },
     h('summary', {}, pill(a.severity, a.severity === 'notice' ? 'info' : a.severity), ' ', h('b', {}, a.server), ' ', a.sentence),
     a.statements.map(s => h('div', { class: 'mono' }, s + ';')),
     a.config ? a.config.split('\n').map(l => h('div', { class: 'mono quiet' }, '[mysqld] ' + l)) : null,
@@ -139,7 +228,8 @@ function adviceCard(advices) {
 
 async function cluster(name) {
   const c = await get('/api/v1/clusters/' + encodeURIComponent(name));
-  const e = await get('/api/v1/clusters/' + encodeURIComponent(name) + '/explain');
+  const own = '/api/v1/clusters/' + encodeURIComponent(name);
+  const [e, t] = await Promise.all([get(own + '/explain'), get(own + '/timeline?limit=7')]);
   const wanted = search.value.trim().toLowerCase();
   const running = c.recoveries.find(r => r.state === 'running');
   return [
@@ -151,7 +241,7 @@ async function cluster(name) {
         running ? [h('div', { class: 'card verdict critical' }, h('div', { class: 'row' }, pill('recovery ' + running.number + ' is running', 'critical pulse'), link('/web/recovery/' + encodeURIComponent(running.id), 'steps')), h('p', {}, running.summary)), h('p', {})] : null,
         c.findings.map(f => [findingCard(f), h('p', {})]),
         tree(c.members, wanted)),
-      h('div', {}, explainCard(e), (e.settings || []).length ? [h('h2', {}, 'Settings'), adviceCard(e.settings)] : null, c.recoveries.length ? [h('h2', {}, 'Recoveries'), recoveryTable(c.recoveries.slice(0, 8), true)] : null))];
+      h('div', {}, explainCard(e), t.entries.length ? [h('h2', {}, 'Timeline'), h('div', { class: 'card' }, timelineList(t.entries, true), h('div', {}, link('/web/timeline/' + encodeURIComponent(name), 'all of it')))] : null, h('h2', {}, 'Policy'), policyCard(e.policy), (e.settings || []).length ? [h('h2', {}, 'Settings'), adviceCard(e.settings)] : null, c.recoveries.length ? [h('h2', {}, 'Recoveries'), recoveryTable(c.recoveries.slice(0, 8), true)] : null))];
 }
 
 // ---- recoveries, audit, nodes
@@ -226,18 +316,22 @@ async function nodeState() {
   }
 }
 
-const routes = [[/^\/web\/cluster\/(.+)$/, cluster], [/^\/web\/recoveries$/, recoveries], [/^\/web\/recovery\/(.+)$/, recovery], [/^\/web\/audit$/, audit], [/^\/web\/nodes$/, nodes], [/.*/, overview]];
+const routes = [[/^\/web\/cluster\/(.+)$/, cluster], [/^\/web\/timeline\/(.+)$/, timeline], [/^\/web\/policy$/, policy], [/^\/web\/recoveries$/, recoveries], [/^\/web\/recovery\/(.+)$/, recovery], [/^\/web\/audit$/, audit], [/^\/web\/nodes$/, nodes], [/.*/, overview]];
 let drawing = false, again = false, lastDraw = 0, timer = null;
 
 async function draw() {
   if (drawing) { again = true; return; }
   drawing = true;
   const path = location.pathname;
-  for (const a of document.querySelectorAll('nav a')) a.classList.toggle('here', path === a.getAttribute('href') || a.getAttribute('href') === '/web/clusters' && (path === '/' || path.startsWith('/web/cluster/')));
+  for (const a of document.querySelectorAll('nav a')) a.classList.toggle('here', path === a.getAttribute('href') || a.getAttribute('href') === '/web/clusters' && (path === '/' || path.startsWith('/web/cluster/') || path.startsWith('/web/timeline/')));
   const [pattern, view] = routes.find(([p]) => p.test(path));
   try {
     const content = await view(...(pattern.exec(path).slice(1).map(decodeURIComponent)));
-    if (path === location.pathname) page.replaceChildren(...[].concat(content).flat(3).filter(Boolean));
+    if (path === location.pathname) {
+      const open = new Set([...page.querySelectorAll('details[open]')].map(d => d.dataset.key));
+      page.replaceChildren(...[].concat(content).flat(3).filter(Boolean));
+      for (const d of page.querySelectorAll('details')) if (open.has(d.dataset.key)) d.open = true; // as it was left
+    }
   } catch (failure) {
     if (path === location.pathname) page.replaceChildren(h('div', { class: 'card verdict critical' }, h('b', {}, 'This cannot be shown: '), failure.message));
   }
@@ -272,7 +366,7 @@ window.addEventListener('popstate', draw);
 
 function listen() {
   const events = new EventSource('/api/v1/events');
-  for (const type of ['topology', 'finding', 'recovery', 'step', 'audit', 'lease', 'node']) events.addEventListener(type, soon);
+  for (const type of ['topology', 'finding', 'recovery', 'step', 'audit', 'lease', 'node', 'decision']) events.addEventListener(type, soon);
   events.onopen = soon;
   events.onerror = () => { nodeState(); }; // the browser connects again by itself
 }
