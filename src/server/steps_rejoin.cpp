@@ -324,6 +324,52 @@ Task<Result<void>> await_restart(std::shared_ptr<Target> target, Deadline deadli
     );
 }
 
+/// A server with the data of another one must not take writes for a moment when it restarts,
+/// however it is configured. False: that was so before, and is left as it was.
+Task<Result<bool>> persist_read_only(Session* session, Deadline deadline) {
+    Result<dialect::ResultRows> before = co_await session->ask(
+        "SELECT VARIABLE_NAME FROM performance_schema.persisted_variables "
+        "WHERE VARIABLE_NAME='super_read_only'",
+        deadline
+    );
+    if (!before) {
+        co_return before.error();
+    }
+    if (!before->rows.empty()) {
+        co_return false;
+    }
+    const Result<void> set = co_await session->change("SET PERSIST super_read_only=1", deadline);
+    if (!set) {
+        co_return set.error();
+    }
+    co_return true;
+}
+
+/// From here on the server's role decides again, not a setting that outlives a restart.
+Task<Result<void>> end_read_only_persistence(
+    std::shared_ptr<Target> target, bool persisted, Deadline deadline
+) {
+    Session other(target->session.common(), target->session.id());
+    const Result<void> opened = co_await other.open("", deadline);
+    if (!opened) {
+        co_return opened.error();
+    }
+    const Result<void> read_only =
+        co_await other.change(dialect::make_read_only(other.words()), deadline);
+    if (!read_only) {
+        co_return read_only.error();
+    }
+    if (persisted) {
+        const Result<void> reset =
+            co_await other.change("RESET PERSIST IF EXISTS super_read_only", deadline);
+        if (!reset) {
+            co_return reset.error();
+        }
+    }
+    other.close();
+    co_return Result<void>();
+}
+
 }  // namespace
 
 Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadline) {
@@ -353,7 +399,13 @@ Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadl
         co_return status.error();
     }
     // One that a predecessor has begun is waited for, not begun anew.
+    bool persisted = status->first == "In Progress";
     if (status->first != "In Progress") {
+        const Result<bool> kept = co_await persist_read_only(&session, soon);
+        if (!kept) {
+            co_return kept.error();
+        }
+        persisted = *kept;
         const Result<void> allowed = co_await session.change(
             fmt::format(
                 "SET GLOBAL clone_valid_donor_list={}", dialect::literal(step.source.text())
@@ -374,6 +426,11 @@ Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadl
     const Result<void> back = co_await await_restart(target, deadline);
     if (!back) {
         co_return back.error();
+    }
+    const Result<void> ended =
+        co_await end_read_only_persistence(target, persisted, session.common().now() + 10s);
+    if (!ended) {
+        co_return ended.error();
     }
     recovery::StepReport report;
     report.text = fmt::format("has a copy of the data of {}", step.source.text());

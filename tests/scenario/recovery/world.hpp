@@ -134,13 +134,16 @@ public:
             return;
         }
         auto& server = at(step.target);
+        if (step.kind == StepKind::set_read_only && part > 0) {
+            static_cast<void>(act(server, step));
+        }
         if (server.state.channels.empty()) {
             return;
         }
         auto& channel = server.state.channels.front();
         switch (step.kind) {
             case StepKind::promote:
-                if (gtid::missing_from(received(server), executed(server)) == 0 && part > 0) {
+                if (part > 0 && !unready(server, step)) {
                     channel.receiver = ThreadState::stopped;
                     server.state.read_only = server.state.super_read_only = false;
                 }
@@ -224,15 +227,17 @@ private:
             case StepKind::set_read_only:
                 server.state.read_only = true;
                 server.state.super_read_only = server.state.identity.has_super_read_only;
-                return StepReport{};
+                return position_of(server);
             case StepKind::set_writable:
                 server.state.read_only = server.state.super_read_only = false;
                 return StepReport{};
             case StepKind::set_semi_sync:
                 return set_semi_sync(server, step);
-            case StepKind::witness:
             case StepKind::read_credentials:
+                return StepReport{};
             case StepKind::clone:
+                return clone(server, step);
+            case StepKind::witness:
             case StepKind::hook:
                 break;
         }
@@ -330,10 +335,47 @@ private:
         return position_of(server);
     }
 
-    Result<StepReport> promote(scenario::Server& server, const Step& step) {
+    /// It has the data of the donor, and restarts read-only, as the performer sees to it.
+    Result<StepReport> clone(scenario::Server& server, const Step& step) {
+        const auto donor = servers.find(scenario::name_of(step.source));
+        if (donor == servers.end() || !up(donor->second)) {
+            return fail(Errc::unreachable, "the donor does not answer");
+        }
+        server.state.executed_gtid_set = donor->second.state.executed_gtid_set;
+        server.state.channels.clear();
+        return StepReport{};
+    }
+
+    /// Why the performer would not promote it now.
+    [[nodiscard]] std::optional<Error> unready(scenario::Server& server, const Step& step) {
+        if (step.await_required) {
+            if (!server.state.channels.empty() &&
+                server.state.channels.front().receiver != ThreadState::stopped) {
+                connect(server);
+            }
+            apply(server);
+        }
         if (gtid::missing_from(set_of(step.required_gtid_set), executed(server)) > 0 ||
             gtid::missing_from(received(server), executed(server)) > 0) {
             return fail(Errc::refused, "it has not applied what it received");
+        }
+        if (step.guard.empty()) {
+            return std::nullopt;
+        }
+        const auto& guard = at(step.guard);
+        if (!up(guard)) {
+            return fail(Errc::unreachable, step.guard.text() + " does not answer");
+        }
+        if (!guard.state.read_only ||
+            gtid::missing_from(executed(guard), set_of(step.required_gtid_set)) > 0) {
+            return fail(Errc::refused, step.guard.text() + " is written to");
+        }
+        return std::nullopt;
+    }
+
+    Result<StepReport> promote(scenario::Server& server, const Step& step) {
+        if (auto error = unready(server, step)) {
+            return *error;
         }
         if (forgets_late.count(server.name) != 0 && !server.state.channels.empty()) {
             server.state.channels.front().receiver = ThreadState::stopped;
