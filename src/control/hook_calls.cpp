@@ -79,9 +79,11 @@ Task<Result<void>> Engine::Impl::run_hook(
     environment["BATON_HOOK"] = journal->hook;
     environment["BATON_RESUMED"] = resumed ? "true" : "false";
     const auto policy = policy_of(*record);
-    auto result = co_await hooks.run(
-        with_placeholders(command, environment), environment, now() + policy->hook_limit
-    );
+    // A copy of the data takes its time.
+    const auto limit =
+        journal->hook == "reclone" ? policy->recovery.clone_limit : policy->hook_limit;
+    auto result =
+        co_await hooks.run(with_placeholders(command, environment), environment, now() + limit);
     if (!result) {
         co_return result.error().in(fmt::format("hook '{}'", command));
     }
@@ -89,9 +91,10 @@ Task<Result<void>> Engine::Impl::run_hook(
         co_return fail(
             Errc::timeout,
             fmt::format(
-                "hook '{}' was killed after {} ms (recovery.hooks.limit)",
+                "hook '{}' was killed after {} ms (recovery.{})",
                 command,
-                to_ms(result->took)
+                to_ms(result->took),
+                journal->hook == "reclone" ? "clone_limit" : "hooks.limit"
             )
         );
     }

@@ -97,15 +97,25 @@ HookEnvironment environment_of(
         record.cluster_alias,
         record.replicas
     );
-    environment["ORC_COMMAND"] = record.forced ? "recover" : "";
+    if (record.kind == analysis::RecoveryKind::switchover) {
+        // As orchestrator says it: hooks tell the two apart by the command.
+        environment["ORC_FAILURE_TYPE"] =
+            std::string(analysis::api_name(analysis::Code::dead_primary));
+    }
+    environment["ORC_COMMAND"] = !record.command.empty() ? record.command
+                                 : record.forced         ? "recover"
+                                                         : "";
     environment["ORC_ORCHESTRATOR_HOST"] = node;
     environment["ORC_RECOVERY_UID"] = record.id;
     environment["ORC_LOST_REPLICAS"] = list(record.lost);
     const bool promoted = record.phase >= recovery::Phase::promoted;
+    const bool designated = record.kind == analysis::RecoveryKind::switchover;
     environment["ORC_IS_SUCCESSFUL"] = yes(promoted && !record.successor.empty());
-    if (promoted && !record.successor.empty()) {
+    if ((promoted || designated) && !record.successor.empty()) {
         environment["ORC_SUCCESSOR_HOST"] = record.successor.host;
         environment["ORC_SUCCESSOR_PORT"] = std::to_string(record.successor.port);
+    }
+    if (promoted && !record.successor.empty()) {
         environment["ORC_SUCCESSOR_BINLOG_COORDINATES"] =
             record.successor_binlog.file + ":" + std::to_string(record.successor_binlog.pos);
     }
@@ -113,6 +123,12 @@ HookEnvironment environment_of(
     environment["BATON_STEP"] = std::to_string(step);
     environment["BATON_EPOCH"] = std::to_string(epoch);
     environment["BATON_CLUSTER_ID"] = record.cluster_id;
+    environment["BATON_FAILED_HOST"] = record.failed.host;
+    environment["BATON_FAILED_PORT"] = std::to_string(record.failed.port);
+    if (!record.donor.empty()) {
+        environment["BATON_DONOR_HOST"] = record.donor.host;
+        environment["BATON_DONOR_PORT"] = std::to_string(record.donor.port);
+    }
     return environment;
 }
 

@@ -233,6 +233,35 @@ public:
         );
     }
 
+    Task<Result<recovery::Record>> switchover(std::string cluster_id, recovery::Order order)
+        override {
+        return ordered("switchover", cluster_id, std::move(order));
+    }
+
+    Task<Result<recovery::Record>> force_failover(std::string cluster_id, recovery::Order order)
+        override {
+        return ordered("force-failover", cluster_id, std::move(order));
+    }
+
+    Task<Result<recovery::Record>> rejoin(InstanceId id, recovery::Order order, Duration /*wait*/)
+        override {
+        recovery::Record record;
+        record.number = 20;
+        record.failed = id;
+        record.method = order.method;
+        record.donor = order.candidate;
+        return with(
+            record,
+            fmt::format(
+                "rejoin {} {} from {} by {}",
+                id.text(),
+                order.method.empty() ? "-" : order.method,
+                order.candidate.empty() ? "-" : order.candidate.text(),
+                order.by
+            )
+        );
+    }
+
     Task<Result<void>> reload_configuration(std::string by) override {
         return plain(fmt::format("reload by {}", by));
     }
@@ -255,6 +284,31 @@ public:
 
     Task<Result<std::vector<control::PolicyTrial>>> try_policy(std::string document) override {
         return with(std::vector<control::PolicyTrial>(1), fmt::format("try-policy {}", document));
+    }
+
+    Task<Result<recovery::Record>> ordered(
+        const char* what, const std::string& cluster_id, recovery::Order order
+    ) {
+        recovery::Record record;
+        record.number = 19;
+        record.state = recovery::State::done;
+        record.outcome = "done";
+        record.successor =
+            order.candidate.empty() ? InstanceId("127.0.0.1", 20721) : order.candidate;
+        return with(
+            record,
+            fmt::format(
+                "{} {} {} to {}{}{}{} by {}",
+                what,
+                cluster_id,
+                order.command,
+                order.candidate.empty() ? "-" : order.candidate.text(),
+                order.skip_hooks ? " without hooks" : "",
+                order.accept_loss ? " accepting loss" : "",
+                order.start_old ? "" : " leaving the old one stopped",
+                order.by
+            )
+        );
     }
 
     void look_now() override { ++looks; }
