@@ -19,6 +19,7 @@ constexpr std::size_t events_limit = 256;
 constexpr milliseconds moment{100};         // pause after "no room", and of a holder between rounds
 constexpr milliseconds schema_pause{1000};  // between attempts to prepare the schema
 constexpr milliseconds first_retry{20};
+constexpr milliseconds eager_pause{15};  // between looks of whoever was told of a release
 constexpr int release_attempts_limit = 5;
 
 Action plain(Do what, Instant until) {
@@ -317,7 +318,8 @@ void LeaseMachine::on_row(
     check_clocks(now);
     const auto done = take_pending();
     BATON_CHECK(done.what == Do::look, "a row without having looked");
-    next_look_ = done.sent + policy_.look_every;
+    const Span pause = done.sent < eager_until_ ? Span(eager_pause) : Span(policy_.look_every);
+    next_look_ = done.sent + std::min<Span>(pause, policy_.look_every);
     note_server(server, now.boot);
     last_row_ = row;
     if (!row) {
@@ -446,6 +448,8 @@ void LeaseMachine::on_fenced_write(const Fence& fence, bool matched, const Clock
 
 void LeaseMachine::look_soon(const Clocks& now) {
     next_look_ = std::min(next_look_, now.boot);
+    // The release may have been written on another server of the backend than this node reads.
+    eager_until_ = now.boot + policy_.look_every;
 }
 
 // ---------------------------------------------------------------------------- connection

@@ -236,6 +236,7 @@ private:
     Instant next_schema_;
     Instant next_beat_;
     Instant next_look_;
+    Instant eager_until_;  // looks often until then
     std::optional<Observation> observation_;
     Instant stand_back_until_;
     std::optional<Seen> seen_unreleased_;  // on this connection and server

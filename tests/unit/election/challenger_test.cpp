@@ -224,6 +224,36 @@ TEST(LeaseChallenger, TakesAFreshReleaseAtOnce) {
     EXPECT_EQ(grab.expected, *node.row);
 }
 
+TEST(LeaseChallenger, LeavesAReleaseToTheNodeThatIsMeantForAWhile) {
+    Driver node;
+    node.go_on(1s);
+    node.machine.stand_back(node.boot + 700ms);
+    const auto since = node.boot;
+    node.row->released = true;
+    ++node.row->counter;
+
+    node.reach(Do::grab);
+
+    EXPECT_GE(node.boot - since, 700ms);
+    EXPECT_LT(node.boot - since, 1s) << "and takes it when that node does not";
+}
+
+TEST(LeaseChallenger, StandingBackDoesNotConcernALeaseThatRunsOut) {
+    Driver node;
+    const auto usual = [] {
+        Driver other;
+        const auto since = other.boot;
+        other.reach(Do::grab);
+        return other.boot - since;
+    }();
+    const auto since = node.boot;
+
+    node.machine.stand_back(node.boot + 1h);
+    node.reach(Do::grab);
+
+    EXPECT_EQ(node.boot - since, usual);
+}
+
 class LeaseStaleRelease : public testing::TestWithParam<Change> {};
 
 TEST_P(LeaseStaleRelease, IsObservedLikeAnyOther) {
@@ -342,6 +372,24 @@ TEST(LeaseChallenger, LooksAtOnceWhenToldOfARelease) {
     node.machine.look_soon(node.clocks());
 
     EXPECT_EQ(node.next().what, Do::look);
+}
+
+TEST(LeaseChallenger, LooksOftenForAWhileWhenToldOfAReleaseThatItDoesNotSeeYet) {
+    Driver node;
+    node.go_on(1s);
+    node.machine.look_soon(node.clocks());
+    const auto told = node.boot;
+    node.asked.clear();
+
+    node.go_on(100ms);  // on another server of the backend it is not written yet
+    const auto looks = node.asked.size();
+    node.row->released = true;
+    ++node.row->counter;
+    node.reach(Do::grab);
+
+    EXPECT_GE(looks, 5U);
+    EXPECT_LT(node.boot - told, 150ms);
+    EXPECT_GT(node.boot - told, 99ms);
 }
 
 TEST(LeaseChallenger, TriesAllAddressesBeforeItPauses) {
