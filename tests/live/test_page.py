@@ -133,3 +133,34 @@ class Hostile(PageTest):
         self.browser.get(nodes[0].url + f"/web/cluster/{replica.address}")
         self.shows("onerror")
         self.picture("hostile")
+
+
+class Nodes(PageTest):
+    def test_warnings_and_a_backend_that_is_gone(self):
+        """A standby that could not do its work is a warning on every node's page; without the backend there is a
+        banner with the age of what is shown."""
+        topology = self.lab.topology("mariadb", 1)
+        backend = self.lab.backend()
+        nodes = self.lab.prepare_nodes(
+            backend, [topology.seed],
+            settings={"node": {"self_check": "1s"}, "recovery": {"hooks": {"pre_failover": ["/no/such/hook"]}}},
+        )
+        nodes[0].restart()
+        eventually(lambda: nodes[0].is_active(), 20, "node 1 is active")
+        for node in nodes[1:]:
+            node.restart()
+        eventually(lambda: nodes[0].knows(topology.servers), 20, "all servers are found")
+
+        self.browser.get(nodes[0].url + "/web/nodes")
+        self.shows("node1", "node2", "node3", "active", "standby", backend.address, "lease left", "last heard",
+                   "node node2: the hook of pre_failover cannot be run here: /no/such/hook", timeout=20)
+
+        backend.kill()
+
+        self.shows("The backend cannot be reached: nothing is recovered, and what you see is", " old", timeout=20)
+        self.picture("backend gone")
+        self.browser.get(nodes[1].url + "/")
+        self.shows("The backend cannot be reached", "2 servers", timeout=20)
+        backend.restart()
+        active_node(nodes, 20)
+        eventually(lambda: "cannot be reached" not in self.text(), 20, "the banner is gone")
