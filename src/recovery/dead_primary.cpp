@@ -536,6 +536,13 @@ void DeadPrimary::place_follower(Stage& stage, const Instance& follower, const I
     const bool half =
         moved != nullptr && never_started(*moved) && !contains(record_.stopped_before, follower.id);
     if (moved != nullptr && !half) {
+        // The source has purged what it needs, for instance: known only when it asked.
+        if (moved->receiver == topology::ThreadState::stopped && moved->receiver_errno != 0) {
+            stage.decision.lost[follower.id] = "its receiver has given up (" +
+                                               std::to_string(moved->receiver_errno) + ": " +
+                                               clipped(moved->receiver_error, 200) + ")";
+            return;
+        }
         add_once(stage.decision.repointed, follower.id);
         return;
     }
@@ -683,6 +690,12 @@ std::vector<Step> DeadPrimary::undo() const {
             steps.push_back(make_step(StepKind::repoint, *follower, policy_.step_limit));
             steps.back().source = record_.failed;
         }
+    }
+    // It was made read-only to be replaced, and is not: it shall serve on.
+    if (!record_.final_gtid_set.empty() && failed_ != nullptr && failed_->reachable() &&
+        !writable(*failed_) && same_server(*failed_, record_.failed_uuid) &&
+        attempts(record_, StepKind::set_writable, failed_->id) < undo_tries) {
+        steps.push_back(make_step(StepKind::set_writable, *failed_, policy_.step_limit));
     }
     for (auto& step : steps) {
         step.essential = false;

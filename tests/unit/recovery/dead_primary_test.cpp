@@ -117,6 +117,29 @@ TEST(DeadPrimary, AnotherServerAtItsAddressIsNotThePrimaryBack) {
     EXPECT_FALSE(world.at("p1").state.read_only) << "it is not ours to touch";
 }
 
+TEST(DeadPrimary, AReceiverThatGaveUpBelowTheNewPrimaryDoesNotFollowIt) {
+    World world(scene(plain));
+    Drive drive(world, begun(world), enabled_policy());
+    ASSERT_TRUE(drive.run());
+    auto record = drive.record();
+    record.state = State::running;
+    record.repointed.clear();
+    // It connected, and heard that what it needs is purged.
+    auto& channel = world.at("r2").state.channels.at(0);
+    channel.receiver = ThreadState::stopped;
+    channel.receiver_errno = 1236;
+    channel.receiver_error = "the source purged required binary logs";
+    world.look();
+
+    auto move = next(record, *world.topology, enabled_policy());
+
+    ASSERT_TRUE(std::holds_alternative<Finish>(move));
+    record = conclude(std::move(record), std::get<Finish>(move));
+    EXPECT_THAT(record.lost, testing::ElementsAre(id("r2")));
+    EXPECT_THAT(record.repointed, testing::IsEmpty());
+    EXPECT_THAT(record.outcome, testing::HasSubstr("purged required binary logs"));
+}
+
 TEST(DeadPrimary, FetchesTheRestFromAPrimaryThatIsBackReadOnly) {
     World world(scene(plain));
     Drive drive(world, begun(world), enabled_policy());
