@@ -4,7 +4,7 @@
 import time
 
 from lab import active_node, backends, eventually, writable_servers
-from lab.fault_case import KILL_LIMIT, SILENCE_LIMIT, FaultTest
+from lab.fault_case import EXPOSED, KILL_LIMIT, SILENCE_LIMIT, FaultTest
 
 TIMEOUT = 180
 
@@ -38,7 +38,10 @@ class CoPrimary(FaultTest):
         fail()
         promoted = self.wait_failover(fault_at, limit)
         self.assertIs(promoted, self.topology["passive"])
-        self.check_end(promoted, codes=CO_PRIMARY)
+        if self.old.process.alive():
+            self.old.thaw()
+            self.check_stays_demoted(promoted, within=10)
+        self.check_end(promoted, codes=CO_PRIMARY, exposed=EXPOSED)
 
     def test_mariadb_passive_dies(self):
         """The active one goes on, and its own replica too."""

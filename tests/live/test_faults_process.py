@@ -5,6 +5,8 @@ import time
 
 from lab import eventually, wait_one_primary, wait_same_data
 from lab.fault_case import EXPOSED, KILL_LIMIT, SILENCE_LIMIT, FaultTest, fully_read_only
+from lab.flavour import REPLICATION_PASSWORD, REPLICATION_USER
+from lab.nodes import secret_file
 
 TIMEOUT = 150
 
@@ -184,8 +186,12 @@ class Rejoins(FaultTest):
         self._rejoins("mysql", "--super-read-only=ON")
 
     def _rejoins(self, flavour, *options):
-        self.start(flavour, watched=False)  # the watch would write to it as soon as it is there
+        # The watch would write to it as soon as it is there. MariaDB tells nobody the password of a channel.
+        password = secret_file(self.lab.folder / "replication.password", REPLICATION_PASSWORD)
+        account = {"replication_user": REPLICATION_USER, "replication_password_file": str(password)}
+        self.start(flavour, watched=False, settings={"topology": account})
         self.writer.stop()
+        time.sleep(0.5)
         wait_same_data(self.topology.servers)
         self.old.kill()
         promoted = wait_one_primary(self.topology.replicas)
