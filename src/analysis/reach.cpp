@@ -20,13 +20,11 @@ constexpr Duration given_up_limit = 60s;
 
 /// Since when the source has been writing what this replica has not received; {} = it has not.
 TimePoint unheard_since(const Instance& primary, const Instance& replica) {
-    const auto moved = primary.binlog_moved_at;
-    if (replica.quiet_since == TimePoint{} || moved <= replica.quiet_since) {
+    if (replica.quiet_since == TimePoint{} || primary.binlog_moving_since == TimePoint{} ||
+        primary.binlog_moved_at <= replica.quiet_since) {
         return {};
     }
-    const auto first =
-        primary.binlog_moving_since == TimePoint{} ? moved : primary.binlog_moving_since;
-    return std::max(replica.quiet_since, first);
+    return std::max(replica.quiet_since, primary.binlog_moving_since);
 }
 
 enum class Word { connected, open, cut };
@@ -74,7 +72,9 @@ public:
 
     /// Its word is missing, or gets old.
     [[nodiscard]] bool wants_asking() const {
-        if (channel_.applier != ThreadState::running || channel_.receiver == ThreadState::stopped) {
+        if (channel_.applier != ThreadState::running || channel_.receiver == ThreadState::stopped ||
+            // A primary that dies is found dead sooner, and its replicas are left alone until then.
+            now_ - since_ < silence_limit) {
             return false;
         }
         return report_ == nullptr || now_ - report_->answered > policy_.witness_validity * 7 / 10;

@@ -67,15 +67,6 @@ void tell_of_waiters(
     }
 }
 
-void tell_of_all_waiters(const View& view, std::vector<std::string>& out) {
-    const auto& strain = view.subject->state.strain;
-    tell_of_waiters(view, strain.disk, "for space on the disk", out);
-    tell_of_waiters(view, strain.commit, "for the end of their commits", out);
-    tell_of_waiters(view, strain.acknowledgement, "for a semi-synchronous replica", out);
-    tell_of_waiters(view, strain.metadata_lock, "for a metadata lock", out);
-    tell_of_waiters(view, strain.global_lock, "for the global read lock or a backup lock", out);
-}
-
 void tell_of_cut_off(const View& view, std::vector<std::string>& out) {
     std::vector<const Instance*> cut, unseen;
     for (const auto* replica : view.replicas) {
@@ -92,6 +83,15 @@ void tell_of_cut_off(const View& view, std::vector<std::string>& out) {
 }
 
 }  // namespace
+
+void tell_of_all_waiters(const View& view, std::vector<std::string>& out) {
+    const auto& strain = view.subject->state.strain;
+    tell_of_waiters(view, strain.disk, "for space on the disk", out);
+    tell_of_waiters(view, strain.commit, "for the end of their commits", out);
+    tell_of_waiters(view, strain.acknowledgement, "for a semi-synchronous replica", out);
+    tell_of_waiters(view, strain.metadata_lock, "for a metadata lock", out);
+    tell_of_waiters(view, strain.global_lock, "for the global read lock or a backup lock", out);
+}
 
 bool is_sickness(Code code) {
     return code == Code::primary_cut_off || code == Code::primary_hangs ||

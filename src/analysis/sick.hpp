@@ -28,6 +28,8 @@ Code unseen_sickness(const View& view);
 bool is_recent(const View& view, Code code);
 
 std::string summary_of_sick(const View& view, Code code);
+/// What sessions have been waiting for, for too long.
+void tell_of_all_waiters(const View& view, std::vector<std::string>& out);
 void tell_of_sick(const View& view, Code code, std::vector<std::string>& out);
 
 }  // namespace baton::analysis

@@ -20,6 +20,12 @@ control::Settings settings_from(const config::Config& config) {
         static_cast<unsigned>(config.detection.timeouts);
     settings.analysis.lagging_seconds =
         std::chrono::duration_cast<std::chrono::seconds>(config.detection.lagging).count();
+    settings.analysis.cut_off_after = config.detection.cut_off_after;
+    settings.analysis.replace_cut_off = config.detection.replace_cut_off;
+    settings.analysis.hanging_after = config.detection.hanging_after;
+    settings.analysis.replace_hanging = config.detection.replace_hanging;
+    settings.analysis.lock_pile_up = static_cast<unsigned>(config.detection.lock_pile_up);
+    settings.analysis.read_only_after = config.detection.read_only_after;
     settings.advice.ignore = config.advice.ignore;
     settings.shadow = config.detection.mode == "shadow";
 

@@ -740,6 +740,62 @@ std::vector<Option> observation_options() {
             "Replicas further behind count as lagging.",
             true
         ),
+        duration_option(
+            "detection.cut_off_after",
+            BATON_TIME(detection.cut_off_after),
+            8s,
+            2s,
+            1h,
+            "So long no replica can have connected to a primary that Baton reaches, before it "
+            "counts as cut off from them. Shorter than the time after which a semi-synchronous "
+            "primary stops waiting for them (10 s by default), or its writes will be lost.",
+            true
+        ),
+        boolean_option(
+            "detection.replace_cut_off",
+            BATON_BOOL(detection.replace_cut_off),
+            true,
+            "Such a primary is made read-only and replaced, when nothing that it has acknowledged "
+            "is missing on its replicas. Off: only reported.",
+            true
+        ),
+        duration_option(
+            "detection.hanging_after",
+            BATON_TIME(detection.hanging_after),
+            10s,
+            2s,
+            1h,
+            "So long commits, sessions that wait for a lock, or questions for the state of a "
+            "server can hang, before it is said.",
+            true
+        ),
+        boolean_option(
+            "detection.replace_hanging",
+            BATON_BOOL(detection.replace_hanging),
+            false,
+            "A primary whose commits hang (a full disk, for example) is replaced, if it can be "
+            "made "
+            "read-only. Off: only reported.",
+            true
+        ),
+        integer_option(
+            "detection.lock_pile_up",
+            BATON_INT(detection.lock_pile_up),
+            10,
+            1,
+            100'000,
+            "So many sessions waiting for one kind of lock are reported.",
+            true
+        ),
+        duration_option(
+            "detection.read_only_after",
+            BATON_TIME(detection.read_only_after),
+            10s,
+            0s,
+            1h,
+            "A primary that is read-only for longer is a warning, and no notice any more.",
+            true
+        ),
         list_option(
             "advice.ignore",
             BATON_LIST(advice.ignore),

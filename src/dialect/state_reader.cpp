@@ -118,7 +118,8 @@ bool StateReader::wants(Part part) const {
         case Part::sessions:
             return wants_sessions();
         case Part::disk_errors:
-            return mysql && words_.performance_schema && strain_.commit.seconds > 0;
+            return mysql && words_.performance_schema &&
+                   strain_.commit.seconds + strain_.disk.seconds > 0;
         case Part::kept:
             return words_.can_persist && words_.performance_schema && (first_ || refreshing_);
         case Part::changing:
@@ -160,7 +161,7 @@ std::string StateReader::statement(Part part) const {
                 "SELECT COUNT(*) FROM performance_schema.error_log "
                 "WHERE LOGGED>NOW()-INTERVAL {} SECOND AND "
                 "(ERROR_CODE IN ('MY-000020','MY-000035') OR DATA LIKE 'Disk is full%')",
-                strain_.commit.seconds + 30
+                std::max(strain_.commit.seconds, strain_.disk.seconds) + 30
             );
         case Part::kept:
             return "SELECT VARIABLE_NAME,VARIABLE_SOURCE FROM performance_schema.variables_info "
@@ -272,7 +273,9 @@ StateReader::Outcome StateReader::on_reply(
         hanging_[static_cast<std::size_t>(part)] = {};
         ResultRows& last = last_[static_cast<std::size_t>(part)];
         // The same list of sessions a second later is news: they have waited longer.
-        if (sets[index] == last && part != Part::sessions && part != Part::load) {
+        const bool always =
+            part == Part::sessions || part == Part::disk_errors || part == Part::load;
+        if (sets[index] == last && !always) {
             continue;
         }
         last = std::move(sets[index]);
@@ -288,7 +291,7 @@ StateReader::Outcome StateReader::on_reply(
     if (std::find(asked_.begin(), asked_.end(), Part::variables) != asked_.end()) {
         refreshed_ = now;
     }
-    if (hangs()) {
+    if (hangs() && (!settings_only || left_out(Part::variables))) {
         attempts_ = 0;
         error_ = fail(Errc::timeout, fmt::format("answers, but not \"{}\"", strain_.unanswered));
         return Outcome::failed;

@@ -185,9 +185,16 @@ std::string change_source(
     return fmt::format("{} FOR CHANNEL {}", sql, literal(now.name));
 }
 
-std::string make_writable(const Vocabulary& /*words*/) {
-    // Where there is super_read_only this switches it off as well.
-    return "SET GLOBAL read_only=0";
+std::string make_writable(std::string_view not_after) {
+    // Where there is super_read_only this switches it off as well. The two rows are an error on all
+    // versions; what the variable has for a value differs (MariaDB 12: a word).
+    return fmt::format(
+        "SET GLOBAL read_only=IF(SYSDATE(6)<{},0,(SELECT 1 UNION SELECT 2))", literal(not_after)
+    );
+}
+
+std::string time_limit(std::int64_t microseconds) {
+    return fmt::format("SELECT SYSDATE(6)+INTERVAL {} MICROSECOND", microseconds);
 }
 
 std::string make_read_only(const Vocabulary& words) {
@@ -215,6 +222,38 @@ std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on) {
         words.semi_sync_new_names ? "replica" : "slave",
         on ? 1 : 0
     );
+}
+
+std::optional<std::string> semi_sync_wait(const Vocabulary& words, std::uint64_t count) {
+    if (!words.semi_sync_source || words.mariadb()) {
+        return std::nullopt;
+    }
+    return words.semi_sync_new_names
+               ? fmt::format("SET GLOBAL rpl_semi_sync_source_wait_for_replica_count={}", count)
+               : fmt::format("SET GLOBAL rpl_semi_sync_master_wait_for_slave_count={}", count);
+}
+
+std::string semi_sync_replica_status(const Vocabulary& words) {
+    return fmt::format(
+        "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_{}_status'",
+        words.semi_sync_new_names ? "replica" : "slave"
+    );
+}
+
+std::string end_delay(const Vocabulary& words, const topology::Channel& now) {
+    if (words.mariadb()) {
+        return fmt::format(
+            "CHANGE MASTER {} TO MASTER_USE_GTID=no,MASTER_DELAY=0,RELAY_LOG_FILE={},"
+            "RELAY_LOG_POS={}{}",
+            literal(now.name),
+            literal(now.relay.file),
+            now.relay.pos,
+            kept_heartbeat(words, now)
+        );
+    }
+    return words.replica_words
+               ? "CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0 FOR CHANNEL " + literal(now.name)
+               : "CHANGE MASTER TO MASTER_DELAY=0 FOR CHANNEL " + literal(now.name);
 }
 
 std::string take_lock(std::string_view name, unsigned wait_seconds) {

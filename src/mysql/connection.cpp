@@ -273,7 +273,12 @@ Task<Result<void>> Connection::run_connect(
         co_return fail(Errc::cancelled, "connect: dropped meanwhile");
     }
     if (!attempt->outcome) {
-        co_return fail(Errc::timeout, "connect: no answer by the deadline");
+        co_return fail(
+            Errc::timeout,
+            probe_first
+                ? "connect: the port accepts connections, and nobody answers by the deadline"
+                : "connect: no answer by the deadline"
+        );
     }
     if (!*attempt->outcome) {
         co_return attempt->outcome->error();

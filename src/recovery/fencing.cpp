@@ -33,6 +33,13 @@ bool by_force(const Record& record) {
     return record.forced && record.command.starts_with("force-");
 }
 
+bool replaces_living(const Record& record) {
+    using analysis::Code;
+    return record.kind == analysis::RecoveryKind::dead_primary &&
+           (record.code == Code::primary_cut_off || record.code == Code::primary_disk_full ||
+            record.code == Code::primary_commits_hang);
+}
+
 bool fenced(const Record& record, const Instance* failed) {
     if (fenced_by_hook(record)) {
         return true;
@@ -45,13 +52,14 @@ bool fenced(const Record& record, const Instance* failed) {
 std::optional<Stage> fence_stage(
     const Record& record, const Policy& policy, const Instance* failed
 ) {
-    if (fenced(record, failed) || !(by_force(record) || policy.fence_required)) {
+    const bool lives_on = by_force(record) || replaces_living(record);
+    if (fenced(record, failed) || !(lives_on || policy.fence_required)) {
         return std::nullopt;
     }
     Stage stage;
     stage.enters = record.phase;
     stage.reprobe = {record.failed};
-    if (by_force(record) && failed != nullptr && writable(*failed) &&
+    if (lives_on && failed != nullptr && writable(*failed) &&
         attempts(record, StepKind::set_read_only, record.failed) < tries) {
         stage.intent = "keep clients from writing to " + record.failed.text();
         Step step = make_step(StepKind::set_read_only, *failed, policy.step_limit);
@@ -80,7 +88,7 @@ std::optional<std::string> not_fenced(
     const std::string hook_text =
         hook ? "the hook of fence failed (" + record.hooks.at("fence") + ")"
              : std::string("there is no hook of fence");
-    if (by_force(record) && lives(record, failed)) {
+    if ((by_force(record) || replaces_living(record)) && lives(record, failed)) {
         return record.failed.text() + " lives and could not be made read-only, and " + hook_text +
                ": its writes would go on beside those of another primary. Stop it, or order the "
                "failover with accept-loss";

@@ -14,6 +14,10 @@ namespace baton::recovery {
 /// Ordered although the primary may be alive and well.
 bool by_force(const Record& record);
 
+/// Replaced although it answers, because it is of no use (analysis/sick.hpp, D1): only after it was
+/// made read-only.
+bool replaces_living(const Record& record);
+
 /// The primary's writers are kept out for certain: it is seen to be read-only, its process is gone,
 /// or a hook of `fence` said so.
 bool fenced(const Record& record, const Instance* failed);

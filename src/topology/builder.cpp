@@ -216,6 +216,7 @@ struct Builder::Impl {
         const bool progress = decisive || differs_in_progress(old.state, next->state);
         next->received_at = old.received_at;
         next->binlog_moved_at = old.binlog_moved_at;
+        next->binlog_moving_since = old.binlog_moving_since;
         next->quiet_since = observation.started;
         // Both ends must be observations of this process: stored ones have no monotonic time.
         if (old.ever_seen && old.health.last_seen != TimePoint{}) {
@@ -225,10 +226,10 @@ struct Builder::Impl {
                 next->quiet_since = old.quiet_since;
             }
             if (old.state.binlog != next->state.binlog) {
+                const bool goes_on = old.binlog_moving_since != TimePoint{} &&
+                                     old.binlog_moved_at == old.health.last_seen;
                 next->binlog_moved_at = observation.ended;
-                next->binlog_moving_since = old.binlog_moving_since == TimePoint{}
-                                                ? observation.ended
-                                                : old.binlog_moving_since;
+                next->binlog_moving_since = goes_on ? old.binlog_moving_since : observation.ended;
             }
         } else {
             next->binlog_moved_at = observation.ended;

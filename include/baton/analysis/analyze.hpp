@@ -12,13 +12,6 @@
 
 namespace baton::analysis {
 
-/// What is done about a primary that no replica can connect to: it is made read-only and replaced.
-enum class CutOff {
-    report,                // never
-    when_nothing_is_lost,  // when no acknowledged transaction is missing on the replicas
-    always,
-};
-
 struct Policy {
     /// A server that gave no answer (timeout) this many times in a row counts as unreachable; one
     /// refused or broken connection that could not be made again at once suffices.
@@ -36,7 +29,9 @@ struct Policy {
     // Sick, not dead. Each state must last so long before it is more than a notice.
     /// No replica can connect to a primary that this service sees.
     Duration cut_off_after = std::chrono::seconds(8);
-    CutOff cut_off = CutOff::when_nothing_is_lost;
+    /// Then it is made read-only and replaced, if no acknowledged transaction is missing on its
+    /// replicas.
+    bool replace_cut_off = true;
     /// It answers, and its status, its commits or its sessions hang.
     Duration hanging_after = std::chrono::seconds(10);
     /// Sessions that wait for one and the same lock so long are a pile-up from this number on.

@@ -66,6 +66,9 @@ struct Config {
         std::string mode;
         std::int64_t timeouts = 0;
         Duration lagging{};
+        Duration cut_off_after{}, hanging_after{}, read_only_after{};
+        bool replace_cut_off = false, replace_hanging = false;
+        std::int64_t lock_pile_up = 0;
     } detection;
 
     struct Recovery {

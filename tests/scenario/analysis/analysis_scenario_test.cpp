@@ -26,7 +26,8 @@ class AnalysisScenario : public testing::TestWithParam<std::string> {};
 
 TEST_P(AnalysisScenario, GivesTheExpectedFindings) {
     const auto scenario = scenario::read_scenario_file(
-        std::string(SCENARIO_FOLDER) + "/" + GetParam() + ".yaml", {"expect", "expect_structure", "policy"}
+        std::string(SCENARIO_FOLDER) + "/" + GetParam() + ".yaml",
+        {"expect", "expect_structure", "policy"}
     );
     EXPECT_FALSE(scenario.about.empty());
 

@@ -18,7 +18,7 @@
 //       replicas_downtimed: yes
 //       counts: {replicas: 2, valid: 2, replicating: 0, failing: 1, hearing: 0, silent: 0, lagging:
 //       0, delayed: 0}
-//   policy: {cut_off: always}  # what differs from the defaults
+//   policy: {replace_cut_off: no}  # what differs from the defaults
 //   expect_structure: {p1: [NoWriteableMasterStructureWarning]}    # whatever the codes
 
 #include "scenario/scenario_reader.hpp"
@@ -66,11 +66,10 @@ inline Policy policy_of(const YAML::Node& node) {
             policy.enforce_exact_semi_sync = value.as<bool>();
         } else if (key == "replace_hanging") {
             policy.replace_hanging = value.as<bool>();
-        } else if (key == "cut_off") {
-            const auto text = value.as<std::string>();
-            policy.cut_off = text == "report"   ? CutOff::report
-                             : text == "always" ? CutOff::always
-                                                : CutOff::when_nothing_is_lost;
+        } else if (key == "replace_cut_off") {
+            policy.replace_cut_off = value.as<bool>();
+        } else if (key == "timeouts") {
+            policy.timeouts_before_unreachable = value.as<unsigned>();
         } else {
             throw scenario::BadScenario("policy has no '" + key + "'");
         }

@@ -25,7 +25,7 @@ TEST(Analyze, PutsPrimariesFirstThenByCluster) {
     stage.well();
 
     EXPECT_THAT(stage.findings, testing::IsEmpty());
-    EXPECT_THAT(subjects(analyze(*stage.now, {}, true)), ElementsAre("a1", "p1", "a2", "r1", "l1"));
+    EXPECT_THAT(subjects(analyze(*stage.now, Policy{}, true)), ElementsAre("a1", "p1", "a2", "r1", "l1"));
 }
 
 TEST(Analyze, OfOneClusterSaysTheSameAsOfAll) {
@@ -105,7 +105,7 @@ TEST(Analyze, OfAThousandServersIsQuick) {
     constexpr int rounds = 20;
     const auto begun = std::chrono::steady_clock::now();
     for (int i = 0; i < rounds; ++i) {
-        EXPECT_EQ(analyze(*stage.now, {}).size(), 1U);
+        EXPECT_EQ(analyze(*stage.now, Policy{}).size(), 1U);
     }
     const auto each = (std::chrono::steady_clock::now() - begun) / rounds;
 

@@ -85,7 +85,11 @@ TEST(ChangeSource, AFormerMariadbPrimaryStartsFromItsOwnTransactions) {
 }
 
 TEST(ReadOnly, UsesSuperReadOnlyWhereThereIs) {
-    EXPECT_EQ(make_writable(mysql9()), "SET GLOBAL read_only=0");
+    EXPECT_EQ(
+        make_writable("2026-01-02 03:04:05.000006"),
+        "SET GLOBAL read_only=IF(SYSDATE(6)<'2026-01-02 03:04:05.000006',0,"
+        "(SELECT 1 UNION SELECT 2))"
+    );
     EXPECT_EQ(make_read_only(mysql9()), "SET GLOBAL super_read_only=1");
     EXPECT_EQ(make_read_only(mariadb()), "SET GLOBAL read_only=1");
 }
