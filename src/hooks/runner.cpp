@@ -66,16 +66,11 @@ std::vector<std::string> merged(const std::map<std::string, std::string>& extra)
     return all;
 }
 
-/// In the child of fork(): only what is safe there. Never returns.
-[[noreturn]] void become(
-    const std::array<char*, 4>& argv, char* const* envp, int output, pid_t parent
-) {
-    // With the daemon dies the program: whoever takes the recovery over runs it again, and two of
-    // them at once would be worse than half of one.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) {
-        ::_exit(127);
-    }
+// What follows runs in children of fork(), where of the daemon's other threads only the memory is
+// left: nothing but system calls.
+
+/// Never returns.
+[[noreturn]] void become_program(const std::array<char*, 4>& argv, char* const* envp, int output) {
     ::setpgid(0, 0);
     const int nothing = ::open("/dev/null", O_RDONLY);
     if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
@@ -92,6 +87,43 @@ std::vector<std::string> merged(const std::map<std::string, std::string>& extra)
     ::_exit(127);
 }
 
+/// Stands between daemon and program, so that with the daemon the whole group of the program dies:
+/// whoever takes the recovery over runs it again, and two of them at once would be worse than half
+/// of one. SIGTERM to it, from the daemon or by its death, ends the group. Never returns.
+[[noreturn]] void become_guard(
+    const std::array<char*, 4>& argv, char* const* envp, int output, pid_t daemon
+) {
+    sigset_t waited;
+    sigemptyset(&waited);
+    sigaddset(&waited, SIGTERM);
+    sigaddset(&waited, SIGCHLD);
+    ::signal(SIGCHLD, SIG_DFL);  // ignored, children would vanish unseen
+    ::sigprocmask(SIG_SETMASK, &waited, nullptr);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    ::prctl(PR_SET_NAME, "baton-hook");
+    if (::getppid() != daemon) {
+        ::_exit(127);
+    }
+    const pid_t program = ::fork();
+    if (program == 0) {
+        become_program(argv, envp, output);
+    }
+    if (program < 0) {
+        ::_exit(127);
+    }
+    ::setpgid(program, program);  // by both, as either may come first
+    ::setpgid(0, 0);              // what is sent to the daemon's group is not for the guard
+    ::close_range(0, ~0U, 0);
+    int status = 0;
+    while (::waitpid(program, &status, WNOHANG) != program) {
+        if (::sigwaitinfo(&waited, nullptr) == SIGTERM) {
+            ::kill(-program, SIGKILL);
+        }
+    }
+    ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/// The guard's process id.
 Result<pid_t> start(
     const std::string& command, const std::map<std::string, std::string>& environment, int output
 ) {
@@ -106,15 +138,14 @@ Result<pid_t> start(
     std::string option = "-c";
     std::string text = command;
     const std::array<char*, 4> argv{shell.data(), option.data(), text.data(), nullptr};
-    const pid_t parent = ::getpid();
+    const pid_t daemon = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) {
         return system_failure(fmt::format("cannot start '{}' by {}", command, shell), errno);
     }
     if (pid == 0) {
-        become(argv, envp.data(), output, parent);
+        become_guard(argv, envp.data(), output, daemon);
     }
-    ::setpgid(pid, pid);  // by both, as either may come first
     return pid;
 }
 
@@ -176,7 +207,7 @@ Result<ports::HookResult> run_blocking(
         const bool late = std::chrono::steady_clock::now() >= deadline;
         if (!result.timed_out && (late || (stopped != nullptr && *stopped))) {
             result.timed_out = true;
-            ::kill(-*pid, SIGKILL);
+            ::kill(*pid, SIGTERM);  // it ends the group
         }
     }
     drain(reader.get(), result.output);

@@ -14,7 +14,7 @@ namespace baton::hooks {
 
 /// One command by `/bin/sh -c`, in its own process group, on the calling thread. Blocks until it
 /// ended, or was killed at the deadline or because `stopped` became true (timed_out then). Its
-/// shell dies with the daemon. Standard input is /dev/null. Errors: io (could not start; the
+/// group dies with the daemon. Standard input is /dev/null. Errors: io (could not start; the
 /// sentence says why).
 Result<ports::HookResult> run_blocking(
     const std::string& command,

@@ -36,7 +36,7 @@ const std::filesystem::path root(BATON_SOURCE_ROOT);
 
 TEST(Ndb, AllowsEveryStatement) {
     for (const auto dialect : {Dialect::mysql, Dialect::mariadb}) {
-        for (const auto& [name, statement] : every_statement(dialect, "NDBCLUSTER")) {
+        for (const auto& [name, statement] : every_statement(dialect, "NDB")) {
             EXPECT_THAT(breaches(statement), IsEmpty()) << name;
         }
     }
@@ -44,7 +44,7 @@ TEST(Ndb, AllowsEveryStatement) {
 
 TEST(Ndb, AllowsEveryTableWithTheEngineOfTheConfiguration) {
     for (const auto dialect : {Dialect::mysql, Dialect::mariadb}) {
-        for (const std::string engine : {"NDBCLUSTER", "InnoDB"}) {
+        for (const std::string engine : {"NDB", "InnoDB"}) {
             const auto tables = sql::create_tables(dialect, engine);
             EXPECT_EQ(tables.size(), 5U);
             for (const auto& table : tables) {
@@ -55,7 +55,7 @@ TEST(Ndb, AllowsEveryTableWithTheEngineOfTheConfiguration) {
 }
 
 TEST(Ndb, TakesTheLongestRowOfDocuments) {
-    for (const auto& table : sql::create_tables(Dialect::mysql, "NDBCLUSTER")) {
+    for (const auto& table : sql::create_tables(Dialect::mysql, "NDB")) {
         EXPECT_LE(widest_row(table), 8000U) << table;
         if (table.find("baton_document") != std::string::npos) {
             EXPECT_GT(widest_row(table), part_bytes + 300) << "counted too small";
@@ -162,7 +162,7 @@ TEST(SqlRules, FindEachThingThatIsForbidden) {
 
 constexpr const char* good_table =
     "CREATE TABLE IF NOT EXISTS t (k VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, "
-    "n BIGINT NOT NULL, PRIMARY KEY (k)) ENGINE=NDBCLUSTER";
+    "n BIGINT NOT NULL, PRIMARY KEY (k)) ENGINE=NDB";
 
 std::string table(const std::string& part, const std::string& replacement) {
     std::string text = good_table;
@@ -172,7 +172,7 @@ std::string table(const std::string& part, const std::string& replacement) {
 }
 
 TEST(SqlRules, FindEachThingThatATableMayNotHave) {
-    const std::string engine = "NDBCLUSTER";
+    const std::string engine = "NDB";
     EXPECT_THAT(table_breaches(good_table, engine), IsEmpty());
 
     EXPECT_THAT(
@@ -180,11 +180,11 @@ TEST(SqlRules, FindEachThingThatATableMayNotHave) {
         Contains(HasSubstr("no primary key"))
     );
     EXPECT_THAT(
-        table_breaches(table("ENGINE=NDBCLUSTER", "ENGINE=InnoDB"), engine),
+        table_breaches(table("ENGINE=NDB", "ENGINE=InnoDB"), engine),
         Contains(HasSubstr("engine"))
     );
     EXPECT_THAT(
-        table_breaches(table(" ENGINE=NDBCLUSTER", ""), engine), Contains(HasSubstr("engine"))
+        table_breaches(table(" ENGINE=NDB", ""), engine), Contains(HasSubstr("engine"))
     );
     EXPECT_THAT(
         table_breaches(table("n BIGINT", "n BIGINT AUTO_INCREMENT"), engine),

@@ -17,10 +17,10 @@ using testing::HasSubstr;
 using test::a_write;
 
 TEST(Statements, GiveEachTableAPrimaryKeyAndNameTheCharacterSet) {
-    for (const auto& statement : sql::create_tables(Dialect::mysql, "NDBCLUSTER")) {
+    for (const auto& statement : sql::create_tables(Dialect::mysql, "NDB")) {
         EXPECT_THAT(statement, HasSubstr("CREATE TABLE IF NOT EXISTS baton_"));
         EXPECT_THAT(statement, HasSubstr("PRIMARY KEY ("));
-        EXPECT_THAT(statement, HasSubstr("ENGINE=NDBCLUSTER"));
+        EXPECT_THAT(statement, HasSubstr("ENGINE=NDB"));
         const std::regex varchar("VARCHAR\\([0-9]+\\)(?! CHARACTER SET ascii COLLATE ascii_bin)");
         EXPECT_FALSE(std::regex_search(statement, varchar)) << statement;
     }
