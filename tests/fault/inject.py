@@ -1,0 +1,539 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults themselves: each a generator that begins the fault, yields, and mends it.
+
+What happens to whom at which moment is in the schedule; how long it takes is the runner's. `world` is a World, `event` a
+schedule.Event. A fault that finds that it cannot be done (the node is dead already, the server is not in that role)
+returns without having yielded, and is told as not done.
+"""
+
+import contextlib
+import subprocess
+import threading
+import time
+
+import pymysql
+
+from world import boot, set_clock
+from lab.flavour import BACKEND_DATABASE, BACKEND_PASSWORD, BACKEND_USER
+
+INJECTIONS = {}
+
+
+def fault(function):
+    INJECTIONS[function.__name__] = function
+    return function
+
+
+def names_of(world, event):
+    """Beginnings of the names of the links that the event is about."""
+    return ["node"] if event.target == "all" else [f"{world.node(event.target).name}/"]
+
+
+def gate_ports(world, event):
+    return [port for name, port in world.gate.ports.items()
+            if any(name.startswith(start) for start in names_of(world, event))]
+
+
+# --- processes -----------------------------------------------------------------------------------------------------
+
+
+@fault
+def kill(world, event):
+    node = world.node(event.target)
+    if not node.process.alive():
+        return
+    node.kill()
+    world.deaths.append((node.name, boot()))
+    yield
+    node.start()
+
+
+@fault
+def term(world, event):
+    node = world.node(event.target)
+    if not node.process.alive():
+        return
+    node.shut_down()
+    world.deaths.append((node.name, boot()))
+    yield
+    node.start()
+
+
+@fault
+def restart(world, event):
+    yield from kill(world, event)
+
+
+@fault
+def stop(world, event):
+    node = world.node(event.target)
+    if not node.process.alive():
+        return
+    began = boot()
+    node.freeze()
+    yield
+    node.thaw()
+    world.stopped.append((node.name, began, boot()))
+
+
+INJECTIONS["pause"] = stop
+
+
+@fault
+def twin(world, event):
+    """A second process of one name on the same host."""
+    world.twin.start()
+    yield
+    if event.length > 2 * world.duration:
+        world.twin.shut_down()
+    else:
+        world.twin.kill()
+    world.deaths.append((world.twin.name, boot()))
+
+
+@fault
+def clock(world, event):
+    node = world.node(event.target)
+    node.set_clock(int(event.detail))
+    yield
+    node.set_clock(0)
+
+
+@fault
+def handover(world, event):
+    world.node(event.target).post("/api/v1/handover", timeout=3)
+    yield
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+def _rule(world, event, mode, **more):
+    number = world.gate.add(mode, names_of(world, event), **more)
+    yield
+    return world.gate.remove(number)
+
+
+@fault
+def drop(world, event):
+    return (yield from _rule(world, event, "drop"))
+
+
+@fault
+def reset(world, event):
+    return (yield from _rule(world, event, "reset"))
+
+
+@fault
+def slow(world, event):
+    return (yield from _rule(world, event, "slow", delay=float(event.detail)))
+
+
+@fault
+def cut(world, event):
+    filter_ = world.cut(gate_ports(world, event))
+    yield
+    filter_.stop()
+
+
+@fault
+def cut_answers(world, event):
+    filter_ = world.cut(gate_ports(world, event), answers_only=True)
+    yield
+    filter_.stop()
+
+
+def _statement(world, event, mode, delay=0.0):
+    """One statement of the kind, of whoever sends the first. For those that are rare the holder is made to give way."""
+    number = world.gate.add(mode, names_of(world, event), kinds=[event.detail], times=1, delay=delay)
+    if event.detail in ("grab", "release"):
+        threading.Thread(
+            target=world.node("holder").post, args=("/api/v1/handover", None, 3), daemon=True
+        ).start()
+    yield
+    return world.gate.remove(number)
+
+
+@fault
+def lose(world, event):
+    return (yield from _statement(world, event, "lose"))
+
+
+@fault
+def late(world, event):
+    # From a little after the sender gave up until long after its lease has ended.
+    return (yield from _statement(world, event, "late", delay=event.length * 0.8))
+
+
+@fault
+def after_grab(world, event):
+    return (yield from _statement(world, event, "after_grab", delay=event.length * 0.9))
+
+
+@fault
+def half(world, event):
+    return (yield from _statement(world, event, "half"))
+
+
+@fault
+def half_answer(world, event):
+    return (yield from _statement(world, event, "half_answer"))
+
+
+# --- servers -------------------------------------------------------------------------------------------------------
+
+
+@fault
+def server_kill(world, event):
+    server = world.server(event.target)
+    server.kill()
+    yield
+    server.restart()
+
+
+@fault
+def server_restart(world, event):
+    server = world.server(event.target)
+    server.shut_down()
+    yield
+    server.restart()
+
+
+@fault
+def server_freeze(world, event):
+    server = world.server(event.target)
+    server.freeze()
+    yield
+    server.thaw()
+
+
+INJECTIONS["server_pause"] = server_freeze
+
+
+@fault
+def server_clock(world, event):
+    server = world.server(event.target)
+    set_clock(server.clock, int(event.detail))
+    yield
+    set_clock(server.clock, 0)
+
+
+@fault
+def disk_full(world, event):
+    server = world.server(event.target)
+    server.mounted.fill()
+    yield
+    server.mounted.free()
+    # A server that found no room looks again after a minute; an operator does not wait for that.
+    deadline = time.monotonic() + 1.5
+    while not world.commits(0.3):
+        if time.monotonic() > deadline:
+            server.kill()
+            server.restart()
+            return
+        time.sleep(0.1)
+
+
+@fault
+def row_lock(world, event):
+    server = world.server(event.target)
+    with contextlib.closing(server.connect(timeout=event.length + 20)) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT * FROM {BACKEND_DATABASE}.baton_lease WHERE anchor = 1 FOR UPDATE")
+        yield
+        with contextlib.suppress(pymysql.Error, OSError):  # Galera ends it for the sake of another server's commit
+            cursor.execute("ROLLBACK")
+
+
+def _backend_sessions(server):
+    return [row["Id"] for row in server.rows("SHOW PROCESSLIST") if row["User"] == BACKEND_USER]
+
+
+def _kill_sessions(server):
+    for number in _backend_sessions(server):
+        with contextlib.suppress(pymysql.Error, OSError):  # gone meanwhile
+            server.execute(f"KILL CONNECTION {number}")
+
+
+@fault
+def kill_sessions(world, event):
+    server = world.server(event.target)
+    over = threading.Event()
+
+    def again():
+        while not over.is_set():
+            with contextlib.suppress(pymysql.Error, OSError):
+                _kill_sessions(server)
+            over.wait(0.15)
+
+    thread = threading.Thread(target=again, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join(10)
+
+
+@fault
+def max_connections(world, event):
+    """Others take all connections that there are, and the nodes lose theirs."""
+    server = world.server(event.target)
+    before = server.value("SELECT @@global.max_connections")
+    server.execute("SET GLOBAL max_connections = 12")
+    taken = []
+    deadline = time.monotonic() + 2
+    try:
+        while time.monotonic() < deadline and len(taken) < 40:
+            try:
+                taken.append(pymysql.connect(
+                    host="127.0.0.1", port=server.port, user=BACKEND_USER, password=BACKEND_PASSWORD,
+                    connect_timeout=1, read_timeout=1,
+                ))
+            except (pymysql.Error, OSError):
+                mine = {connection.thread_id() for connection in taken}
+                others = [number for number in _backend_sessions(server) if number not in mine]
+                if not others:
+                    break
+                for number in others:
+                    with contextlib.suppress(pymysql.Error, OSError):
+                        server.execute(f"KILL CONNECTION {number}")
+        yield
+    finally:
+        server.execute(f"SET GLOBAL max_connections = {before}")
+        for connection in taken:
+            with contextlib.suppress(pymysql.Error, OSError):
+                connection.close()
+
+
+@fault
+def read_only(world, event):
+    server = world.server(event.target)
+    if not server.value(server.flavour.writable):
+        return
+    server.execute("SET GLOBAL read_only = ON")
+    yield
+    server.execute("SET GLOBAL read_only = OFF")
+
+
+# --- clusters ------------------------------------------------------------------------------------------------------
+
+
+@fault
+def member_kill(world, event):
+    server = world.server(event.target)
+    server.kill()
+    yield
+    server.restart()
+
+
+@fault
+def member_freeze(world, event):
+    server = world.server(event.target)
+    server.freeze()
+    yield
+    server.thaw()
+    _rejoin(world, server)
+
+
+@fault
+def minority(world, event):
+    server = world.server(event.target)
+    others = [other for other in world.servers if other is not server]
+    filter_ = world.lab.drop_group_packets(server, others)
+    yield
+    filter_.stop()
+    _rejoin(world, server)
+
+
+def _rejoin(world, server):
+    """Galera's members come back by themselves. One that left a group says so after a while, or the group does."""
+    if world.definition.kind == "galera":
+        server.wait_synced(size=len(world.servers), timeout=60)
+        return
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(pymysql.Error, OSError):
+            state = server.state_and_role()[0]
+            if state in ("ERROR", "OFFLINE"):
+                server.execute("STOP GROUP_REPLICATION", timeout=60)
+                server.join()
+                return
+            if state == "ONLINE" and _members_online(world) == len(world.servers):
+                return
+        time.sleep(0.2)
+    raise TimeoutError(f"{server} did not come back to its group")
+
+
+def _members_online(world):
+    """The least that any member counts."""
+    counts = []
+    for server in world.servers:
+        rows = server.rows("SELECT member_state AS state FROM performance_schema.replication_group_members")
+        counts.append(sum(row["state"] == "ONLINE" for row in rows))
+    return min(counts)
+
+
+@fault
+def rivals(world, event):
+    """The lease row is written on all servers at once, so that certification refuses many of the nodes' commits."""
+    over = threading.Event()
+    written = []
+
+    def write(server):
+        try:
+            with contextlib.closing(server.connect(timeout=10)) as connection, connection.cursor() as cursor:
+                while not over.is_set():
+                    with contextlib.suppress(pymysql.OperationalError, pymysql.InternalError):
+                        cursor.execute(
+                            f"UPDATE {BACKEND_DATABASE}.baton_lease SET counter = counter + 1 WHERE anchor = 1"
+                        )
+                        written.append(1)
+                    over.wait(0.01)
+        except (pymysql.Error, OSError):
+            pass  # the server has another fault meanwhile
+
+    threads = [threading.Thread(target=write, args=(server,), daemon=True) for server in world.servers]
+    for thread in threads:
+        thread.start()
+    yield
+    over.set()
+    for thread in threads:
+        thread.join(15)
+
+
+@fault
+def primary_change(world, event):
+    server = world.server(event.target)
+    state, role = server.state_and_role()
+    if state != "ONLINE" or role == "PRIMARY":
+        return
+    uuid = server.value("SELECT @@server_uuid")
+    server.execute(f"SELECT group_replication_set_as_primary('{uuid}')", timeout=60)
+    yield
+
+
+# --- active and passive --------------------------------------------------------------------------------------------
+
+
+def _pair(world):
+    active = world.cluster.active
+    return active, next(server for server in world.servers if server is not active)
+
+
+@fault
+def failover(world, event):
+    old, new = _pair(world)
+    old.kill()
+    yield
+    world.cluster.fail_over(old, new)
+    old.restart()
+
+
+@fault
+def failover_lag(world, event):
+    """The passive server is behind when the active one dies: its last changes, a grab among them, never happened."""
+    old, new = _pair(world)
+    new.execute("STOP SLAVE")
+    # The lease changes hands, so that the row that is lost names another holder and a higher epoch.
+    world.node("holder").post("/api/v1/handover", timeout=3)
+    yield
+    old.kill()
+    new.execute("SET GLOBAL read_only = OFF")
+    _rebuild(world, old, new)
+
+
+def _rebuild(world, old, new):
+    """The old server becomes a copy of the new one, as an operator makes it after a failover that lost changes."""
+    world.keep_binary_logs(old)
+    old.restart()
+    dump = subprocess.run(
+        ["mariadb-dump", "--no-defaults", f"--socket={new.datadir}/mysqld.sock", "--user=root", "--single-transaction",
+         "--gtid", "--master-data=1", "--add-drop-database", "--databases", BACKEND_DATABASE, "probe"],
+        capture_output=True, check=True, timeout=30,
+    ).stdout
+    old.execute("STOP SLAVE", "RESET SLAVE ALL")
+    old.execute("RESET MASTER")
+    subprocess.run(
+        ["mariadb", "--no-defaults", f"--socket={old.datadir}/mysqld.sock", "--user=root",
+         "--init-command=SET SESSION sql_log_bin=0"],
+        input=dump, capture_output=True, check=True, timeout=30,
+    )
+    new.execute("STOP SLAVE", "RESET SLAVE ALL")
+    old.execute(old.flavour.replicate_from(new.port), old.flavour.start_replica)
+    position = old.value("SELECT @@gtid_slave_pos")
+    new.execute(f"SET GLOBAL gtid_slave_pos = '{new.value('SELECT @@gtid_binlog_pos')}'")
+    new.execute(new.flavour.replicate_from(old.port), new.flavour.start_replica)
+    deadline = time.monotonic() + 20
+    while old.source_port() != new.port:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{old} does not replicate from {new} (from {position}): {old.replication()}")
+        time.sleep(0.05)
+
+
+@fault
+def switchover(world, event):
+    old, new = _pair(world)
+    old.execute("SET GLOBAL read_only = ON")
+    yield
+    world.cluster.fail_over(old, new, kill=False)
+
+
+@fault
+def flapping(world, event):
+    """Something between the nodes and the pair cannot make up its mind; the passive server is read-only."""
+    over = threading.Event()
+
+    def flap():
+        turn = 0
+        while not over.is_set():
+            for server in world.servers:
+                names = [name for name in world.gate.ports if name.endswith(f"/{server.name}")]
+                world.gate.aim(names, world.servers[turn % 2].port)
+            turn += 1
+            over.wait(0.4)
+
+    thread = threading.Thread(target=flap, daemon=True)
+    thread.start()
+    yield
+    over.set()
+    thread.join(10)
+    for server in world.servers:
+        world.gate.aim([name for name in world.gate.ports if name.endswith(f"/{server.name}")], server.port)
+
+
+@fault
+def split(world, event):
+    """Both servers are writable, neither hears the other, and one node is on another side than the rest."""
+    active, passive = _pair(world)
+    for server in world.servers:
+        server.execute("STOP SLAVE")
+    lone = world.node("other")
+    began = boot()
+    names = [name for name in world.gate.ports if name.startswith(f"{lone.name}/")]
+    rest = [name for name in world.gate.ports if name not in names]
+    world.gate.aim(names, passive.port)
+    world.gate.aim(rest, active.port)
+    passive.execute("SET GLOBAL read_only = OFF")
+    yield
+    passive.execute("SET GLOBAL read_only = ON")
+    passive.kill()
+    for server in world.servers:
+        world.gate.aim([name for name in world.gate.ports if name.endswith(f"/{server.name}")], server.port)
+    _rebuild(world, passive, active)
+    world.splits.append((began, boot()))
+
+
+# --- the managed servers -------------------------------------------------------------------------------------------
+
+
+@fault
+def primary_dies(world, event):
+    """Something to act on: the primary of the managed cluster is killed, and joins again when it was replaced."""
+    if world.topology is None or world.old_primary is not None:
+        return
+    writable = [server for server in world.topology.servers if server.process.alive() and server.is_writable()]
+    if len(writable) != 1:
+        return
+    world.old_primary = writable[0]
+    writable[0].kill()
+    yield
+

@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run of the fault suite works on: a backend, nodes with a gate before each, a small topology to act on."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import pymysql
+
+import evidence
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "live"))
+
+from lab import Lab, Node, faults  # noqa: E402
+from lab.backends import ActivePassive, Galera, GroupReplication  # noqa: E402
+from lab.flavour import FLAVOURS  # noqa: E402
+from lab.paths import BUILD, baton_binary  # noqa: E402, F401
+from lab.process import Process  # noqa: E402
+
+
+class Backend:
+    """How a backend is called, what it is made of, and the duration of the lease on it."""
+
+    def __init__(self, name, duration, make, missing, servers, kind):
+        self.name = name
+        self.duration = duration
+        self.make = make
+        self.missing_because = missing
+        self.servers = servers
+        self.kind = kind  # "single", "galera", "group" or "pair"
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("single", 1.5, lambda lab: Single(lab, "mariadb"), FLAVOURS["mariadb"].missing_because, 1, "single"),
+        Backend("mysql", 1.5, lambda lab: Single(lab, "mysql"), FLAVOURS["mysql"].missing_because, 1, "single"),
+        Backend("galera", 3.0, lambda lab: lab.galera(3), Galera.missing_because, 3, "galera"),
+        Backend("gr", 3.0, lambda lab: lab.group_replication(3, single_primary=True),
+                GroupReplication.missing_because, 3, "group"),
+        Backend("gr-multi", 3.0, lambda lab: lab.group_replication(3, single_primary=False),
+                GroupReplication.missing_because, 3, "group"),
+        Backend("active-passive", 2.0, lambda lab: lab.active_passive(), ActivePassive.missing_because, 2, "pair"),
+    )
+}
+
+
+@functools.cache
+def clock_library():
+    """wall_clock.c as a library that can be preloaded; None where there is no compiler."""
+    source = HERE / "wall_clock.c"
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    folder = BUILD / "lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    ready = folder / f"wall_clock-{hashlib.sha256(source.read_bytes()).hexdigest()[:12]}.so"
+    if not ready.exists():
+        fresh = ready.with_suffix(f".{os.getpid()}")
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", fresh, source], check=True)
+        fresh.replace(ready)
+    return ready
+
+
+class Single:
+    """One server, with the face of a lab.backends.Cluster."""
+
+    kind = "single"
+
+    def __init__(self, lab, flavour):
+        self.flavour = flavour
+        self.servers = [lab._server(flavour, "db1", "backend")]  # started below, when its data directory is in place
+
+
+class FaultNode(Node):
+    """A node under a wall clock of its own that can be moved, if it is to be moved at all."""
+
+    def start(self):
+        self.clock = self.folder / "wall-clock"
+        environment = clock_environment(self.clock) if self.fake_time else {}
+        self.process = Process.spawn(
+            self.name, [os.environ["BATON_BIN"], "serve", "--config", self.config], self.log,
+            gid=self.gid, cwd=self.folder, env=environment,
+        )
+
+    fake_time = False  # until the world says otherwise
+
+    def set_clock(self, seconds):
+        set_clock(self.clock, seconds)
+
+
+def clock_environment(file):
+    """Of a process whose wall clock set_clock(file, ...) moves."""
+    set_clock(file, 0)
+    return {"LD_PRELOAD": str(clock_library()), "BATON_WALL_CLOCK": str(file)}
+
+
+def set_clock(file, seconds):
+    """Written in place, as the process has the file mapped."""
+    with open(file, "r+b" if file.exists() else "w+b", buffering=0) as opened:
+        opened.write(struct.pack("=q", seconds))
+
+
+class Gate:
+    """The process of gate.py, and its orders."""
+
+    def __init__(self, lab, links):
+        """links: (name, target port); ports[name] is where the gate listens for it."""
+        self.name = "gate"
+        self.log = lab.folder / "gate.log"
+        self.ports = {name: lab.take_port() for name, _ in links}
+        self.targets = dict(links)
+        control = lab.take_port()
+        self.process = Process.spawn(
+            self.name,
+            [sys.executable, "-B", HERE / "gate.py", control,
+             *(f"{self.ports[name]}:{target}:{name}" for name, target in links)],
+            self.log,
+        )
+        lab.adopt(self)
+        self._lock = threading.Lock()
+        self._next = 0
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self._socket = socket.create_connection(("127.0.0.1", control), timeout=5)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        self._lines = self._socket.makefile("r", encoding="ascii")
+
+    def order(self, message):
+        with self._lock:
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
+            return json.loads(self._lines.readline())
+
+    def add(self, mode, names, **more):
+        with self._lock:
+            self._next += 1
+            number = self._next
+        self.order({"add": number, "mode": mode, "names": names, **more})
+        return number
+
+    def remove(self, number):
+        """How often the rule was hit."""
+        return self.order({"remove": number})["hits"]
+
+    def aim(self, names, target):
+        self.order({"aim": [self.ports[name] for name in names], "target": target})
+
+
+class Gated:
+    """The backend as the nodes see it: through the gate."""
+
+    def __init__(self, world):
+        self._world = world
+
+    def address_for(self, number):
+        names = self._world.links_of(number)
+        return ",".join(f"127.0.0.1:{self._world.gate.ports[name]}" for name in names)
+
+
+class World:
+    """Context manager. Everything in it belongs to a Lab and ends with that."""
+
+    def __init__(self, backend, *, haproxy=False, topology=True, fake_time=False, disk_limit=None, node_count=3):
+        self.definition = BACKENDS[backend]
+        self.duration = self.definition.duration
+        self.haproxy = haproxy
+        self.node_count = node_count
+        self.fake_time = fake_time
+        self.disk_limit = disk_limit
+        self.deaths = []  # (node, boot time in seconds) of the ends of processes
+        self.stopped = []  # (node, from, until) of SIGSTOP
+        self._want_topology = topology
+        self._drops = []
+        self.lab = None
+        self.kept = {}  # commits of binary logs that were thrown away
+
+    def __enter__(self):
+        self.lab = Lab("fault")
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.lab is not None:
+            self._unmount_after = [server for server in getattr(self, "servers", []) if hasattr(server, "mounted")]
+            for server in self._unmount_after:
+                if server.process is not None:
+                    server.process.kill()
+                server.mounted.close()
+            self.lab.close()
+
+    def _start(self):
+        lab = self.lab
+        self.cluster = self.definition.make(lab)
+        self.servers = self.cluster.servers
+        for server in self.servers:
+            self.prepare_server(server)
+        if self.definition.kind == "single":
+            self.servers[0].start()
+            self.servers[0].wait_started()
+        self.topology = lab.topology("mariadb", 2) if self._want_topology else None
+        seen = self.cluster.behind_haproxy(self.node_count) if self.haproxy else self.cluster
+        links = []
+        for number in range(1, self.node_count + 1):
+            if self.haproxy:
+                links.append((f"node{number}/proxy", int(seen.address_for(number).rpartition(":")[2])))
+            else:
+                links += [(f"node{number}/{server.name}", server.port) for server in self.servers]
+        self.gate = Gate(lab, links)
+        settings = {
+            "lease": {"duration": f"{self.duration:g}s"},
+            "log": {"level": "debug"},
+            "backend": {"tls": "off"},
+            # The primary of the managed cluster dies more often than one that is healthy does.
+            "recovery": {"anti_flapping_window": "0s", "budget": 1000},
+        }
+        seeds = [self.topology.seed] if self.topology else []
+        self.nodes = []
+        for number in range(1, self.node_count + 1):
+            self.nodes.append(self._node(f"node{number}", number, seeds, settings))
+        self.twin = self._node("twin", 2, seeds, settings, name="node2")
+        self.prepare_probe()
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            node.wait_started()
+
+    def _node(self, folder, number, seeds, settings, name=None):
+        node = FaultNode.create(
+            name or folder, self.lab.take_port(), self.lab.folder / folder,
+            backend=Gated(self).address_for(number), seeds=seeds, settings=settings,
+        )
+        node.name = folder
+        node.number = number
+        node.fake_time = self.fake_time
+        self.lab.adopt(node)
+        return node
+
+    def prepare_server(self, server):
+        """Nothing is different for most."""
+        if self.disk_limit and self.definition.kind == "single":
+            server.mounted = SmallDisk(server.datadir, self.disk_limit)
+        if self.fake_time and self.definition.kind == "single":
+            server.clock = server.folder / "wall-clock"
+            plain_start = server.start
+
+            def start(*more, env=None):
+                plain_start(*more, env={**clock_environment(server.clock), **(env or {})})
+
+            server.start = start
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def links_of(self, number):
+        """Names of the links of a node, in the order of its addresses."""
+        if self.haproxy:
+            return [f"node{number}/proxy"]
+        count = len(self.servers)
+        return [f"node{number}/{self.servers[(number - 1 + i) % count].name}" for i in range(count)]
+
+    def node(self, name):
+        """By name, or "holder" / "other" as it is now; falls back to the first."""
+        if name in ("holder", "other"):
+            active = [node for node in self.nodes if node.process.alive() and node.is_active(0.3)]
+            holder = active[0] if active else self.nodes[0]
+            if name == "holder":
+                return holder
+            return next(node for node in self.nodes if node is not holder)
+        return next(node for node in self.nodes if node.name == name)
+
+    def server(self, name):
+        """By name, or "used": the one that the active node has its lease on."""
+        if name == "used":
+            holder = self.node("holder")
+            with contextlib.suppress(Exception):
+                address = holder.json("/api/v1/nodes", timeout=1)["self"]["backend_address"]
+                port = int(address.rpartition(":")[2])
+                for link, gate_port in self.gate.ports.items():
+                    if gate_port == port and not self.haproxy:
+                        return next(server for server in self.servers if server.name == link.partition("/")[2])
+            return self.writable_server() or self.servers[0]
+        return next(server for server in self.servers if server.name == name)
+
+    def writable_server(self):
+        for server in self.servers:
+            try:
+                if server.process.alive() and server.value(server.flavour.writable, timeout=0.5):
+                    return server
+            except (pymysql.Error, OSError):
+                pass
+        return None
+
+    # --- the backend's health --------------------------------------------------------------------------------------
+
+    def prepare_probe(self):
+        server = self.writable_server()
+        server.execute(
+            "CREATE DATABASE IF NOT EXISTS probe",
+            "CREATE TABLE IF NOT EXISTS probe.probe (server VARCHAR(20) NOT NULL PRIMARY KEY, n BIGINT NOT NULL)",
+        )
+        for each in self.servers:
+            server.execute(f"REPLACE INTO probe.probe VALUES ('{each.name}', 0)")
+
+    def commits(self, limit=0.5):
+        """Whether a small write on the (or each writable) server commits within the limit."""
+        tried = 0
+        for server in self.servers:
+            try:
+                if self.definition.kind in ("pair", "group") and not server.value(server.flavour.writable, timeout=limit):
+                    continue
+                tried += 1
+                began = time.monotonic()
+                with server.connect(limit) as connection, connection.cursor() as cursor:
+                    cursor.execute(f"UPDATE probe.probe SET n = n + 1 WHERE server = '{server.name}'")
+                if time.monotonic() - began > limit:
+                    return False
+            except (pymysql.Error, OSError):
+                return False
+        return tried > 0
+
+    def wait_commits(self, timeout):
+        """Boot time at which the backend was seen to commit again."""
+        deadline = time.monotonic() + timeout
+        while not self.commits():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the backend commits nothing for {timeout} s after the faults were mended")
+            time.sleep(0.03)
+        return boot()
+
+    # --- binary logs ------------------------------------------------------------------------------------------------
+
+    def keep_binary_logs(self, server):
+        """Before they are thrown away, as another history of the backend."""
+        files = sorted(server.datadir.glob("binlog.0*"))
+        self.kept[f"{server.name} before {boot():.0f}"] = evidence.read_binary_logs(self.log_reader(server), files)
+
+    def histories(self):
+        """Name -> commits: of each server, and of those that were thrown away."""
+        found = dict(self.kept)
+        for server in self.servers:
+            files = sorted(server.datadir.glob("binlog.0*"))
+            found[server.name] = evidence.read_binary_logs(self.log_reader(server), files)
+        return found
+
+    @staticmethod
+    def log_reader(server):
+        if server.flavour.name == "mariadb":
+            return ["mariadb-binlog"]
+        tree = server.flavour.tree
+        return [tree / "lib64/ld-linux-x86-64.so.2", "--library-path", tree / "usr/lib/x86_64-linux-gnu",
+                tree / "usr/bin/mysqlbinlog"]
+
+    # --- packet filter ---------------------------------------------------------------------------------------------
+
+    def cut(self, ports, answers_only=False):
+        drop = PortDrop(ports, answers_only)
+        self.lab._drops.append(drop)
+        drop.start()
+        return drop
+
+
+class PortDrop(faults._Drop):
+    """While active, nothing gets to or from these ports; or only nothing from them."""
+
+    def __init__(self, ports, answers_only):
+        super().__init__()
+        self._ports = ports
+        self._answers_only = answers_only
+
+    def start(self):
+        for port in self._ports:
+            to, back = faults._port_rules(port)
+            if not self._answers_only:
+                self._add(to)
+            self._add(back)
+
+
+class SmallDisk:
+    """A tmpfs under a data directory, which can be filled up."""
+
+    def __init__(self, folder, size):
+        self.folder = folder
+        aside = folder.with_name("data.aside")
+        folder.rename(aside)
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "baton-fault", folder], check=True)
+        subprocess.run(["cp", "-r", "--sparse=always", f"{aside}/.", folder], check=True)
+        shutil.rmtree(aside)
+
+    @property
+    def filler(self):
+        return self.folder / "filler"
+
+    def fill(self):
+        with open(self.filler, "wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"\0" * 65536)
+                file.flush()
+        with open(self.filler, "ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"\0" * 512)
+
+    def free(self):
+        self.filler.unlink(missing_ok=True)
+
+    def close(self):
+        subprocess.run(["umount", "-l", self.folder], check=False)
+
+
+def boot():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
