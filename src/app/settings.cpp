@@ -49,6 +49,14 @@ control::Settings settings_from(const config::Config& config) {
     to.switchover_end_sessions = from.switchover_end_sessions;
     to.fence_required = from.fence_required;
     to.rejoin_clean = from.rejoin_clean;
+    to.promote_errant = from.promote_errant;
+    to.co_primary_must_take_over = from.co_primary_must_take_over;
+    to.repair_semi_sync = from.repair_semi_sync;
+    to.exact_semi_sync = from.exact_semi_sync;
+    settings.analysis.enforce_exact_semi_sync = from.exact_semi_sync;
+    to.semi_sync_least_wait = static_cast<std::uint64_t>(from.semi_sync_least_wait);
+    to.make_primary_writable = from.make_primary_writable;
+    to.make_writable_after = from.make_writable_after;
     to.clone_limit = from.clone_limit;
     to.has_pre_graceful_hooks = !from.pre_graceful_takeover.empty();
     to.has_post_graceful_hooks = !from.post_graceful_takeover.empty();

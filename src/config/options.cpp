@@ -985,6 +985,66 @@ std::vector<Option> recovery_options() {
             true
         ),
         boolean_option(
+            "recovery.promote_errant",
+            BATON_BOOL(recovery.promote_errant),
+            false,
+            "A server with errant transactions may be promoted when nobody else can be; they reach "
+            "all others then.",
+            true
+        ),
+        boolean_option(
+            "recovery.co_primary_must_take_over",
+            BATON_BOOL(recovery.co_primary_must_take_over),
+            true,
+            "When one of two co-primaries dies, only the other one is promoted while it answers; an "
+            "order may name another.",
+            true
+        ),
+        boolean_option(
+            "recovery.semi_sync.repair",
+            BATON_BOOL(recovery.repair_semi_sync),
+            false,
+            "A semi-synchronous primary whose commits hang gets further acknowledgers: the replicas "
+            "that are preferred for promotion first.",
+            true
+        ),
+        boolean_option(
+            "recovery.semi_sync.exact",
+            BATON_BOOL(recovery.exact_semi_sync),
+            false,
+            "The same, and acknowledgers beyond the number that the primary waits for are switched "
+            "off, the least preferred first.",
+            true
+        ),
+        integer_option(
+            "recovery.semi_sync.least_wait",
+            BATON_INT(recovery.semi_sync_least_wait),
+            0,
+            0,
+            1000,
+            "When there are too few replicas to acknowledge, a repair may let the primary wait for "
+            "fewer, but not for less than so many; what was acknowledged is on so many replicas "
+            "then. 0: never.",
+            true
+        ),
+        boolean_option(
+            "recovery.make_primary_writable",
+            BATON_BOOL(recovery.make_primary_writable),
+            false,
+            "A primary that is read-only is made writable; never one that was replaced, is in "
+            "downtime or maintenance, or is read-only again soon after.",
+            true
+        ),
+        duration_option(
+            "recovery.make_writable_after",
+            BATON_TIME(recovery.make_writable_after),
+            5s,
+            0s,
+            1h,
+            "... when it was read-only for this long.",
+            true
+        ),
+        boolean_option(
             "recovery.kill_writers_of_deposed",
             BATON_BOOL(recovery.kill_writers_of_deposed),
             true,

@@ -67,6 +67,7 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
         enqueue(state.unblock(id));
     }
     forgive_returned();
+    forget_started_receivers();
     drop_unheld(present);
     for (const auto& finding : present) {
         if (finding.actionable()) {
@@ -209,7 +210,10 @@ recovery::History Engine::Impl::history_of(
         const auto& record = at->second->record;
         if (!record.forced && !record.acknowledged && record.state != recovery::State::abandoned &&
             record.kind != analysis::RecoveryKind::contain_deposed &&
-            record.kind != analysis::RecoveryKind::rejoin) {
+            record.kind != analysis::RecoveryKind::rejoin &&
+            record.kind != analysis::RecoveryKind::restart_receiver &&
+            record.kind != analysis::RecoveryKind::repair_semi_sync &&
+            record.kind != analysis::RecoveryKind::make_writable) {
             history.begun_lately += record.started_ms > budget_begins ? 1U : 0U;
             history.begun_lately_here +=
                 record.cluster_id == cluster.id && record.started_ms > own_budget_begins ? 1U : 0U;

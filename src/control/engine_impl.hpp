@@ -230,6 +230,10 @@ struct Engine::Impl {
     );
     void on_promoted(const recovery::Record& record, std::vector<ports::Document>& documents);
     void on_finished(const recovery::Record& record, std::vector<ports::Document>& documents);
+    void mark_left_stopped(
+        const recovery::Record& record, std::vector<ports::Document>& documents
+    );
+    void forget_started_receivers();
     void take_over_recoveries();
 
     // orders.cpp: recoveries that an operator orders

@@ -436,6 +436,7 @@ void Engine::Impl::on_promoted(
 void Engine::Impl::on_finished(
     const recovery::Record& record, std::vector<ports::Document>& documents
 ) {
+    mark_left_stopped(record, documents);
     const bool returned =
         (record.kind == analysis::RecoveryKind::rejoin && record.state == recovery::State::done) ||
         (record.kind == analysis::RecoveryKind::switchover &&

@@ -99,6 +99,7 @@ Task<StepResult> ServerPerformer::on_target(Step step, Deadline deadline) {
         case StepKind::clone:
             co_return co_await clone(target, std::move(step), deadline);
         case StepKind::set_semi_sync:
+            co_return co_await set_semi_sync(target, std::move(step), deadline);
         case StepKind::hook:
             break;
     }

@@ -100,6 +100,22 @@ Task<Result<bool>> quiesce(
     std::shared_ptr<Target> target, std::string channel, bool until_ended, Deadline deadline
 );
 
+/// Changes who acknowledges transactions, or for how many the source waits.
+Task<StepResult> set_semi_sync(
+    std::shared_ptr<Target> target, recovery::Step step, Deadline deadline
+);
+
+/// Stops and starts the receiver by one packet, after `first` ("" = nothing): the server does all
+/// of it even if this node dies right after, so that no receiver stays stopped. Waits for its end.
+Task<Result<void>> restart_receiver(
+    std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
+);
+
+/// Ends the delay of the channel and keeps what was received; the receiver is stopped afterwards.
+Task<Result<void>> end_delay(
+    std::shared_ptr<Target> target, std::string channel, Deadline deadline
+);
+
 /// Watches a receiver that was just started until it has its source.
 Task<StepResult> see_it_connect(
     std::shared_ptr<Target> target, recovery::Step step, Deadline deadline

@@ -275,8 +275,8 @@ Task<Result<Background>> Session::change_in_background(std::string sql, Deadline
     }
     if (!ready) {
         auto fresh = std::make_shared<mysql::Connection>(common_.executor, common_.connector);
+        // Several statements in one packet, for restart_receiver().
         mysql::ConnectOptions options = connect_options(common_.options, id_);
-        options.multi_statements = false;
         options.init_sql = dialect::session_sql(background_limit, Duration::zero());
         if (locked_) {
             // Not needed to go on, but to be found by a successor; so nobody waits for it.

@@ -314,6 +314,12 @@ Task<StepResult> wait_applied(std::shared_ptr<Target> target, Step step, Deadlin
     if (!required) {
         co_return required.error().in("required transactions");
     }
+    if (step.skip_delay) {
+        const Result<void> ended = co_await end_delay(target, step.channel, deadline);
+        if (!ended) {
+            co_return ended.error();
+        }
+    }
     for (;;) {  // until the deadline
         Result<Look> look = co_await drain(target, step.channel, deadline);
         if (!look) {
@@ -476,10 +482,52 @@ Task<Result<void>> secure_backlog(std::shared_ptr<Target> target, Step step, Dea
     co_return Result<void>();
 }
 
+/// An operator stopped the applier, and it stays so: its relay logs go when the source is changed.
+Task<Result<void>> secure_stopped(
+    std::shared_ptr<Target> target, Step step, Channel channel, Deadline deadline
+) {
+    Session& session = target->session;
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    Result<gtid::GtidSet> backlog = look->backlog(channel);
+    if (!backlog) {
+        co_return backlog.error();
+    }
+    if (!backlog->empty()) {
+        Result<gtid::GtidSet> received = look->received(channel);
+        if (!received) {
+            co_return received.error();
+        }
+        const bool there = co_await source_has(target, step.source, received->text(), deadline);
+        if (!there) {
+            co_return fail(
+                Errc::refused,
+                fmt::format(
+                    "{}: its applier is stopped, and its relay logs, which would be dropped, have "
+                    "transactions that {} lacks",
+                    session.id().text(),
+                    step.source.text()
+                )
+            );
+        }
+    }
+    if (dialect::change_needs_applier_stopped(session.words(), channel)) {
+        co_return co_await session.change(
+            dialect::stop_replication(session.words(), Threads::both, step.channel), deadline
+        );
+    }
+    co_return Result<void>();
+}
+
 Task<Result<void>> stop_applier_if(
     std::shared_ptr<Target> target, Step step, Channel channel, Deadline deadline
 ) {
     Session& session = target->session;
+    if (!step.start_applier && channel.applier == ThreadState::stopped) {
+        co_return co_await secure_stopped(target, std::move(step), std::move(channel), deadline);
+    }
     if (dialect::change_needs_applier_stopped(session.words(), channel)) {
         const Result<void> secured = co_await secure_backlog(target, step, deadline);
         if (!secured) {
@@ -571,7 +619,7 @@ Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline dea
     }
     const bool there = channel.source == step.source && channel.uses_gtid();
     if (there && channel.receiver != ThreadState::stopped && target->stop == nullptr &&
-        channel.applier != ThreadState::stopped) {
+        (channel.applier != ThreadState::stopped || !step.start_applier)) {
         co_return co_await see_it_connect(target, std::move(step), deadline);
     }
     Result<bool> ended = co_await quiesce(target, step.channel, true, deadline);
@@ -599,70 +647,24 @@ Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline dea
             co_return changed.error();
         }
     }
-    const Result<void> started = co_await session.change(
-        dialect::start_replication(session.words(), Threads::both, step.channel), deadline
-    );
-    if (!started) {
-        co_return started.error();
-    }
-    co_return co_await see_it_connect(target, std::move(step), deadline);
-}
-
-Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline deadline) {
-    constexpr Duration enough = 1s;
-    Session& session = target->session;
-    Result<Look> look = co_await session.look(deadline);
-    if (!look) {
-        co_return look.error();
-    }
-    const Channel* channel = look->channel(step.channel);
-    if (channel == nullptr) {
-        co_return no_channel(session, step.channel);
-    }
-    if (channel->applier == ThreadState::stopped || channel->receiver == ThreadState::stopped) {
-        // A stopped receiver was stopped by somebody; and without an applier MariaDB would drop
-        // what it has received.
-        co_return fail(
-            Errc::refused,
-            fmt::format("{}: replication does not run, it is no witness", session.id().text())
-        );
-    }
-    // One that is inside an attempt is asking already, and MySQL would let us wait for its end.
-    const bool attempting = channel->receiver == ThreadState::connecting &&
-                            contains_ignoring_case(channel->receiver_text, "Connecting to");
-    if (!attempting) {
-        Result<bool> ended = co_await quiesce(target, step.channel, true, deadline);
-        if (!ended) {
-            co_return ended.error();
-        }
-        target->stop.reset();
+    const bool start_applier =
+        step.start_applier && (step.start || channel.applier != ThreadState::stopped);
+    if (step.start || start_applier) {
+        const Threads threads =
+            step.start ? (start_applier ? Threads::both : Threads::receiver) : Threads::applier;
         const Result<void> started = co_await session.change(
-            dialect::start_replication(session.words(), Threads::receiver, step.channel), deadline
+            dialect::start_replication(session.words(), threads, step.channel), deadline
         );
         if (!started) {
             co_return started.error();
         }
     }
-    const TimePoint asked = session.common().now();
-    recovery::StepReport report;
-    for (;;) {  // until the deadline
-        Result<Look> after = co_await session.look(deadline);
-        if (!after) {
-            co_return after.error();
-        }
-        channel = after->channel(step.channel);
-        if (channel == nullptr) {
-            co_return no_channel(session, step.channel);
-        }
-        const TimePoint now = session.common().now();
-        const bool failed = channel->receiver_errno != 0 && now - asked >= 2 * poll_pause;
-        report.heard = channel->receiver == ThreadState::running;
-        report.text = receiver_text(*channel);
-        if (report.heard || failed || now - asked >= enough || now + poll_pause >= deadline) {
-            co_return report;
-        }
-        co_await sleep_for(poll_pause);
+    if (!step.start) {
+        recovery::StepReport report;
+        report.text = "will replicate from " + step.source.text() + " when it is started";
+        co_return report;
     }
+    co_return co_await see_it_connect(target, std::move(step), deadline);
 }
 
 }  // namespace baton::server

@@ -129,6 +129,36 @@ Task<void> take_semi_sync_back(std::shared_ptr<Target> target) {
     }
 }
 
+/// The statement is dated: when the server is frozen before it carries it out, it must not become
+/// writable when it wakes up, long after this was given up.
+Task<Result<void>> make_writable(std::shared_ptr<Target> target, Deadline deadline) {
+    constexpr Duration longest = 3s;
+    Session& session = target->session;
+    const Duration limit = std::min<Duration>(longest, deadline - session.common().now());
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
+    Result<dialect::ResultRows> answer = co_await session.ask(dialect::time_limit(us), deadline);
+    if (!answer) {
+        co_return answer.error();
+    }
+    const std::string_view not_after = answer->at(0, 0);
+    if (not_after.empty()) {
+        co_return fail(
+            Errc::server_error, fmt::format("{}: does not tell its time", session.id().text())
+        );
+    }
+    const std::string sql = dialect::make_writable(not_after);
+    const Result<void> done = co_await session.change(sql, deadline);
+    if (!done && done.error().mysql_errno == dialect::subquery_rows) {
+        co_return fail(
+            Errc::timeout,
+            fmt::format(
+                "{}: came to be made writable too late, and was left read-only", session.id().text()
+            )
+        );
+    }
+    co_return done;
+}
+
 /// Everything received is applied and nothing more can come; executed covers what is required.
 Task<Result<Look>> ready_to_promote(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     Session& session = target->session;
@@ -216,7 +246,7 @@ Task<StepResult> promote(
         writable = co_await guard_holds(guard, step, deadline);
     }
     if (writable) {
-        writable = co_await session.change(dialect::make_writable(session.words()), deadline);
+        writable = co_await make_writable(target, deadline);
     }
     if (!writable) {
         if (step.enable_semi_sync && writable.error().code != Errc::unreachable) {
@@ -249,9 +279,7 @@ Task<StepResult> promote(
 }
 
 Task<StepResult> set_writable(std::shared_ptr<Target> target, Step /*step*/, Deadline deadline) {
-    Session& session = target->session;
-    const Result<void> done =
-        co_await session.change(dialect::make_writable(session.words()), deadline);
+    const Result<void> done = co_await make_writable(target, deadline);
     if (!done) {
         co_return done.error();
     }

@@ -88,6 +88,10 @@ struct Config {
         Duration switchover_lag_limit{}, switchover_grace{}, switchover_outage_limit{},
             clone_limit{};
         bool switchover_end_sessions = false, fence_required = false, rejoin_clean = true;
+        bool promote_errant = false, co_primary_must_take_over = true;
+        bool repair_semi_sync = false, exact_semi_sync = false, make_primary_writable = false;
+        std::int64_t semi_sync_least_wait = 0;
+        Duration make_writable_after{};
     } recovery;
 
     struct Advice {

@@ -76,12 +76,30 @@ bool change_needs_applier_stopped(const Vocabulary& words, const topology::Chann
 
 /// One statement for both variables where there are two: read_only off switches super_read_only
 /// off, super_read_only on switches read_only on (MySQL 8.4 manual, "super_read_only").
-std::string make_writable(const Vocabulary& words);
+/// `not_after`: an answer to time_limit(). A statement that is carried out later, by a server that
+/// was frozen with it in its socket, fails with error_codes' subquery_rows and changes nothing: by
+/// then another server may be the primary. (SYSDATE() is the time of execution: MySQL 8.4 manual,
+/// "Date and Time Functions".)
+std::string make_writable(std::string_view not_after);
+/// The server's clock so many microseconds from now.
+std::string time_limit(std::int64_t microseconds);
 std::string make_read_only(const Vocabulary& words);
 
 /// nullopt where there is no such plugin.
 std::optional<std::string> semi_sync_source(const Vocabulary& words, bool on);
 std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on);
+
+/// For how many acknowledgements the source waits. nullopt where there is no plugin, and on
+/// MariaDB, which always waits for one.
+std::optional<std::string> semi_sync_wait(const Vocabulary& words, std::uint64_t count);
+/// One row, the value second: whether the replica acknowledges.
+std::string semi_sync_replica_status(const Vocabulary& words);
+
+/// The applier shall not wait on purpose any more. MySQL: only the applier must be stopped, and
+/// with both threads stopped the relay logs would go. MariaDB: both must be stopped; by file and
+/// position the relay logs are kept, as for the applier of a stopped receiver (tried on 9.7
+/// and 10.11).
+std::string end_delay(const Vocabulary& words, const topology::Channel& now);
 
 /// 1 = taken (or held already by this session), 0 = another session has it.
 std::string take_lock(std::string_view name, unsigned wait_seconds);

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "performer.hpp"
+
+#include "baton/base/log.hpp"
+#include "baton/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// What is done to a receiver that has to go on running, and to an applier that waits on purpose.
+
+namespace baton::server {
+
+using dialect::Threads;
+using recovery::Step;
+using topology::Channel;
+using topology::ThreadState;
+
+namespace {
+
+constexpr Duration poll_pause = 20ms;
+
+Error no_channel(const Session& session, const std::string& channel) {
+    return fail(
+        Errc::refused,
+        fmt::format("{}: has no replication channel '{}'", session.id().text(), channel)
+    );
+}
+
+std::string receiver_text(const Channel& channel) {
+    if (!channel.receiver_error.empty()) {
+        return clipped(channel.receiver_error, 300);
+    }
+    return channel.receiver_text.empty() ? "stopped" : clipped(channel.receiver_text, 300);
+}
+
+}  // namespace
+
+Task<Result<void>> restart_receiver(
+    std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
+) {
+    Session& session = target->session;
+    std::string sql = first.empty() ? std::string{} : first + ";";
+    sql += dialect::stop_replication(session.words(), Threads::receiver, channel) + ";" +
+           dialect::start_replication(session.words(), Threads::receiver, channel);
+    Result<Background> sent = co_await session.change_in_background(std::move(sql), deadline);
+    if (!sent) {
+        co_return sent.error();
+    }
+    const Background restart = *sent;
+    const bool ended = co_await restart->ended.wait(deadline);
+    if (!ended) {
+        co_return fail(
+            Errc::timeout,
+            fmt::format(
+                "{}: its receiver does not stop; it starts again by itself when it has",
+                session.id().text()
+            )
+        );
+    }
+    if (restart->error.has_value()) {
+        co_return session.explain(*restart->error, "restart the receiver");
+    }
+    co_return Result<void>();
+}
+
+Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline deadline) {
+    constexpr Duration enough = 1s;
+    Session& session = target->session;
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    const Channel* channel = look->channel(step.channel);
+    if (channel == nullptr) {
+        co_return no_channel(session, step.channel);
+    }
+    if (channel->applier == ThreadState::stopped || channel->receiver == ThreadState::stopped) {
+        // A stopped receiver was stopped by somebody; and without an applier MariaDB would drop
+        // what it has received.
+        co_return fail(
+            Errc::refused,
+            fmt::format("{}: replication does not run, it is no witness", session.id().text())
+        );
+    }
+    // One that is inside an attempt is asking already, and MySQL would let us wait for its end.
+    const bool attempting = channel->receiver == ThreadState::connecting &&
+                            contains_ignoring_case(channel->receiver_text, "Connecting to");
+    if (!attempting) {
+        const Result<void> restarted =
+            co_await restart_receiver(target, step.channel, "", deadline);
+        if (!restarted) {
+            co_return restarted.error();
+        }
+    }
+    const TimePoint asked = session.common().now();
+    recovery::StepReport report;
+    for (;;) {  // until the deadline
+        Result<Look> after = co_await session.look(deadline);
+        if (!after) {
+            co_return after.error();
+        }
+        channel = after->channel(step.channel);
+        if (channel == nullptr) {
+            co_return no_channel(session, step.channel);
+        }
+        const TimePoint now = session.common().now();
+        const bool failed = channel->receiver_errno != 0 && now - asked >= 2 * poll_pause;
+        report.heard = channel->receiver == ThreadState::running;
+        report.text = receiver_text(*channel);
+        if (report.heard || failed || now - asked >= enough || now + poll_pause >= deadline) {
+            co_return report;
+        }
+        co_await sleep_for(poll_pause);
+    }
+}
+
+namespace {
+
+/// MySQL keeps the relay logs only while one of the threads runs. So the receiver tries to connect
+/// in the meantime; what it gets from a source that is back is seen by the next look.
+Task<Result<void>> end_delay_of_mysql(
+    std::shared_ptr<Target> target, Channel channel, Deadline deadline
+) {
+    Session& session = target->session;
+    const auto& words = session.words();
+    if (channel.receiver == ThreadState::stopped) {
+        const Result<void> started = co_await session.change(
+            dialect::start_replication(words, Threads::receiver, channel.name), deadline
+        );
+        if (!started) {
+            co_return started.error();
+        }
+        Result<Look> look = co_await session.look(deadline);
+        if (!look) {
+            co_return look.error();
+        }
+        const Channel* now = look->channel(channel.name);
+        if (now == nullptr || now->receiver == ThreadState::stopped) {
+            co_return fail(
+                Errc::refused,
+                fmt::format(
+                    "{}: its receiver does not run, so its relay logs would be dropped",
+                    session.id().text()
+                )
+            );
+        }
+    }
+    const Result<void> stopped = co_await session.change(
+        dialect::stop_replication(words, Threads::applier, channel.name), deadline
+    );
+    if (!stopped) {
+        co_return stopped.error();
+    }
+    const Result<void> changed =
+        co_await session.change(dialect::end_delay(words, channel), deadline);
+    if (!changed) {
+        co_return changed.error();
+    }
+    co_return co_await session.change(
+        dialect::start_replication(words, Threads::applier, channel.name), deadline
+    );
+}
+
+Task<Result<void>> end_delay_of_mariadb(
+    std::shared_ptr<Target> target, Channel channel, Deadline deadline
+) {
+    Session& session = target->session;
+    const auto& words = session.words();
+    const Result<void> stopped = co_await session.change(
+        dialect::stop_replication(words, Threads::both, channel.name), deadline
+    );
+    if (!stopped) {
+        co_return stopped.error();
+    }
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    const Channel* now = look->channel(channel.name);
+    if (now == nullptr || now->relay.file.empty()) {
+        co_return no_channel(session, channel.name);
+    }
+    const Result<void> changed = co_await session.change(dialect::end_delay(words, *now), deadline);
+    if (!changed) {
+        co_return changed.error();
+    }
+    co_return co_await session.change(
+        dialect::start_replication(words, Threads::applier, channel.name), deadline
+    );
+}
+
+}  // namespace
+
+Task<Result<void>> end_delay(
+    std::shared_ptr<Target> target, std::string channel_name, Deadline deadline
+) {
+    Session& session = target->session;
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    const Channel* found = look->channel(channel_name);
+    if (found == nullptr || found->delay_seconds == 0) {
+        co_return Result<void>();
+    }
+    const Channel channel = *found;
+    log::warning(
+        "{}: ends its delay of {} s, to be promoted", session.id().text(), channel.delay_seconds
+    );
+    if (session.words().mariadb()) {
+        co_return co_await end_delay_of_mariadb(target, channel, deadline);
+    }
+    const Result<void> ended = co_await end_delay_of_mysql(target, channel, deadline);
+    if (!ended || channel.receiver != ThreadState::stopped) {
+        co_return ended;
+    }
+    const Result<bool> quiet = co_await quiesce(target, channel_name, false, deadline);
+    if (!quiet) {
+        co_return quiet.error();
+    }
+    co_return Result<void>();
+}
+
+}  // namespace baton::server
