@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab itself: what the other tests take for granted."""
 
+import pathlib
+import tempfile
 import time
 import unittest
 
 import pymysql
 
 from lab import Lab, faults, wait_one_primary, wait_same_data
+from lab.commit_watch import CommitWatch, Writable, both_writable, returns
 from lab.flavour import BATON_PASSWORD, BATON_USER, FLAVOURS
 
 TIMEOUT = 60
@@ -144,3 +147,44 @@ _STATEMENTS = {
         "SELECT IS_USED_LOCK('baton.test')",
     ],
 }
+
+
+class Proofs(unittest.TestCase):
+    """What the CommitWatch concludes from its log."""
+
+    def _watch(self, *lines):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        watch = CommitWatch(pathlib.Path(folder.name), [1, 2])
+        watch.log.write_text("".join(line + "\n" for line in lines), "ascii")
+        return watch
+
+    def test_one_after_the_other_is_no_overlap(self):
+        watch = self._watch(
+            "commit 10 1 1.0 1.1", "commit 11 1 1.2 1.6", "commit 20 2 1.5 1.7", "commit 21 2 1.8 1.9", "commit 22 2 2"
+        )
+        self.assertEqual(returns(watch.commits()), [], "11 may have been done before 20; 22 is half a line")
+
+    def test_two_take_writes(self):
+        watch = self._watch("commit 10 1 1.0 1.1", "commit 20 2 1.5 1.7", "commit 11 1 1.8 1.9", "commit 12 1 2.0 2.3")
+        found = returns(watch.commits())
+        self.assertEqual([(r.port, r.other, r.count) for r in found], [(1, 2, 2)])
+        self.assertAlmostEqual(found[0].seconds, 0.5)
+
+    def test_writable_at_one_time(self):
+        watch = self._watch(
+            "flags 1 1.0 1.1 0 0", "flags 1 2.0 2.1 0 0", "flags 2 1.4 1.5 0 0", "flags 2 2.4 2.5 0 0",
+        )
+        spans = watch.writable_spans()
+        self.assertEqual(spans, [Writable(1, 1.1, 2.0), Writable(2, 1.5, 2.4)])
+        self.assertEqual(len(both_writable(spans)), 1)
+        self.assertEqual(both_writable(spans, {1}), [])
+
+    def test_silence_and_read_only_end_a_span(self):
+        watch = self._watch(
+            "flags 1 1.0 1.1 0 0", "flags 1 1.2 1.3 0 0", "silent 1 1.4 2.4", "flags 2 1.8 1.9 0 0",
+            "flags 2 2.0 2.1 0 0", "flags 2 2.2 2.3 1 1", "flags 1 2.5 2.6 0 0", "flags 1 2.7 2.8 0 0",
+        )
+        self.assertEqual([(s.port, s.since, s.until) for s in watch.writable_spans()],
+                         [(1, 1.1, 1.2), (2, 1.9, 2.0), (1, 2.6, 2.7)])
+        self.assertEqual(both_writable(watch.writable_spans()), [])
