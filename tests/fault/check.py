@@ -145,23 +145,30 @@ def _epoch_at(spans, act):
     return None
 
 
+def beginning(sql):
+    """Nodes tell no more of a statement than its beginning."""
+    return sql[:50]
+
+
 def acts_after_higher(executed, acts, lives, spans):
     """On each managed server, nothing of an epoch is executed after something of a higher one (I4).
 
     lives: server -> times of its starts, by which a connection number is told from the same one of an earlier life.
+    Returns (violations, how many executed statements were found to be acts).
     """
     epochs = {}
     for act in acts:
         life = bisect.bisect_right(lives.get(act.server, []), act.asked) - 1
         epoch = _epoch_at(spans, act)
         if epoch is not None:
-            epochs.setdefault((act.server, life, act.connection, act.sql), []).append((epoch, act.node))
-    found, highest = [], {}
+            epochs.setdefault((act.server, life, act.connection, beginning(act.sql)), []).append((epoch, act.node))
+    found, highest, matched = [], {}, 0
     for statement in executed:
-        waiting = epochs.get((statement.server, statement.life, statement.connection, statement.sql))
+        waiting = epochs.get((statement.server, statement.life, statement.connection, beginning(statement.sql)))
         if not waiting:
             continue  # no act of a node
         epoch, node = waiting.pop(0)
+        matched += 1
         top = highest.get(statement.server)
         if top is not None and epoch < top[0]:
             found.append(
@@ -170,7 +177,7 @@ def acts_after_higher(executed, acts, lives, spans):
             )
         else:
             highest[statement.server] = (epoch, node)
-    return found
+    return found, matched
 
 
 def not_held_again(settled, spans, limit):

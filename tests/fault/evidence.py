@@ -73,6 +73,7 @@ def spans_of(name, told, deaths=()):
 # --- binary logs ---------------------------------------------------------------------------------------------------
 
 EVENT = re.compile(r"^### (INSERT INTO|UPDATE|DELETE FROM) `baton`\.`(\w+)`")
+ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))")
 COLUMN = re.compile(r"^###   @(\d+)=(.*)$")
 
 
@@ -114,8 +115,7 @@ def parse_binary_logs(lines):
 def _value(text):
     text = text.partition(" /* ")[0]
     if text.startswith("'"):
-        body = text[1:-1]
-        return re.sub(r"\\x([0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), body).replace("\\\\", "\\")
+        return ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text[1:-1])
     return int(text.partition(" ")[0]) if re.match(r"^-?\d", text) else text
 
 

@@ -425,7 +425,19 @@ def failover(world, event):
     old.kill()
     yield
     world.cluster.fail_over(old, new)
+    world.keep_binary_logs(old)
     old.restart()
+    if not _replicates(old, new, 3):
+        _rebuild(world, old, new)  # its last changes had not got across
+
+
+def _replicates(server, source, limit):
+    deadline = time.monotonic() + limit
+    while server.source_port() != source.port:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 @fault
@@ -438,13 +450,13 @@ def failover_lag(world, event):
     yield
     old.kill()
     new.execute("SET GLOBAL read_only = OFF")
+    world.keep_binary_logs(old)
+    old.restart()
     _rebuild(world, old, new)
 
 
 def _rebuild(world, old, new):
     """The old server becomes a copy of the new one, as an operator makes it after a failover that lost changes."""
-    world.keep_binary_logs(old)
-    old.restart()
     dump = subprocess.run(
         ["mariadb-dump", "--no-defaults", f"--socket={new.datadir}/mysqld.sock", "--user=root", "--single-transaction",
          "--gtid", "--master-data=1", "--add-drop-database", "--databases", BACKEND_DATABASE, "probe"],
@@ -459,14 +471,10 @@ def _rebuild(world, old, new):
     )
     new.execute("STOP SLAVE", "RESET SLAVE ALL")
     old.execute(old.flavour.replicate_from(new.port), old.flavour.start_replica)
-    position = old.value("SELECT @@gtid_slave_pos")
     new.execute(f"SET GLOBAL gtid_slave_pos = '{new.value('SELECT @@gtid_binlog_pos')}'")
     new.execute(new.flavour.replicate_from(old.port), new.flavour.start_replica)
-    deadline = time.monotonic() + 20
-    while old.source_port() != new.port:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{old} does not replicate from {new} (from {position}): {old.replication()}")
-        time.sleep(0.05)
+    if not _replicates(old, new, 20):
+        raise TimeoutError(f"{old} does not replicate from {new}: {old.replication()}")
 
 
 @fault
@@ -518,8 +526,11 @@ def split(world, event):
     passive.kill()
     for server in world.servers:
         world.gate.aim([name for name in world.gate.ports if name.endswith(f"/{server.name}")], server.port)
+    world.keep_binary_logs(passive)
+    passive.restart()
     _rebuild(world, passive, active)
-    world.splits.append((began, boot()))
+    # The lease that was held on the lost side is trusted to its end.
+    world.splits.append((began, boot() + world.duration))
 
 
 # --- the managed servers -------------------------------------------------------------------------------------------

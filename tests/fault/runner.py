@@ -157,8 +157,9 @@ class Run:
         self.done[event.fault] = self.done.get(event.fault, 0) + 1
         if hit is not None:
             self.hits[event.fault] = self.hits.get(event.fault, 0) + hit
-        if event.fault == "failover_lag":
-            self.world.losses.append((started, boot()))
+        if event.fault in ("failover", "failover_lag"):
+            # Until everybody that saw what was lost has grabbed again.
+            self.world.losses.append((started, boot() + 2 * self.world.duration + 1))
         self.say(f"    {boot():.3f} round {number}: {event.fault} is over")
 
     def _wait_active(self, timeout):
@@ -261,7 +262,8 @@ class Run:
         violations += check.overlapping_epochs(spans, world.splits)
         violations += check.epochs_with_two_holders(spans, [*world.splits, *world.losses])
         violations += check.acts_outside(acts, spans)
-        violations += check.acts_after_higher(executed, acts, world.lives, spans)
+        out_of_order, matched = check.acts_after_higher(executed, acts, world.lives, spans)
+        violations += out_of_order
         late, took = check.not_held_again(self.settled, spans, limit)
         violations += late
         for name, commits in histories.items():
@@ -271,8 +273,10 @@ class Run:
         if world.splits:
             violations += self._split_unreported(everybody)
         counts = {
+            "overlaps in splits": len(check.overlapping_epochs(spans)) if world.splits else 0,
             "epochs": len({(span.epoch, span.holder) for span in spans}),
             "acts": len(acts),
+            "executed acts": matched,
             "writes": len(writes),
             "transactions": sum(map(len, histories.values())),
             "recoveries": len({key for commits in histories.values() for commit in commits

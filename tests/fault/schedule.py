@@ -123,7 +123,12 @@ def make(seed, name, kinds, duration, seconds, only=()):
                     break  # one for each round: some of them take long to mend
                 at += event.length + random_.uniform(0.05, 0.8) * duration
         if not only and random_.random() < 0.4:
-            events.append(Event(random_.uniform(0.0, span), "primary_dies", "topology", 0.0, ""))
+            # So long that nobody holds the lease in the end: how soon is it taken again?
+            last = max((e.at + e.length for e in events if BY_NAME[e.fault].lane == "node"), default=0.0)
+            length = random_.uniform(1.1, 1.6) * duration
+            events.append(Event(round(last + 0.1, 3), random_.choice(("drop", "cut")), "all", round(length, 3), ""))
+        if not only and random_.random() < 0.6:
+            events.append(Event(round(random_.uniform(0.0, span), 3), "primary_dies", "topology", 0.0, ""))
         events.sort()
         rounds.append(events)
         planned += max(event.at + event.length for event in events) + duration + 1.0 if events else duration

@@ -116,7 +116,7 @@ BEGIN
 ###   @5=5
 ###   @6=5497558138881
 ###   @7=0
-###   @8='{"holder":"node1-a","epoch":5,"cluster_id":"c","state":"running","text":"it\\x27s"}'
+###   @8='{"holder":"node1-a","epoch":5,"cluster_id":"c","state":"running","text":"it\\x27s \\x5c\\x5c \\x5c" \\\\""}'
 COMMIT/*!*/;
 BEGIN
 ### INSERT INTO `probe`.`probe`
