@@ -80,6 +80,31 @@ INJECTIONS["pause"] = stop
 
 
 @fault
+def stop_in_recovery(world, event):
+    """The holder is stopped right when it sends one of the statements of a recovery, which is the event's detail."""
+    node = world.node(event.target)
+    if world.old_primary is not None or not node.process.alive():
+        return
+    with open(node.log, "rb") as log:
+        log.seek(0, 2)
+        if next(primary_dies(world, event), "not done") == "not done":
+            return
+        acts, deadline = 0, time.monotonic() + 4
+        while acts < int(event.detail):
+            line = log.readline()
+            acts += b" trace: act " in line
+            if not line:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(0.0005)
+    node.freeze()
+    began = boot()
+    yield
+    node.thaw()
+    world.stopped.append((node.name, began, boot()))
+
+
+@fault
 def twin(world, event):
     """A second process of one name on the same host."""
     world.twin.start()
@@ -134,6 +159,18 @@ def cut(world, event):
     filter_ = world.cut(gate_ports(world, event))
     yield
     filter_.stop()
+
+
+@fault
+def cut_managed(world, event):
+    """What the node sends to the managed servers waits in its machine, and arrives when the cut is over."""
+    if world.topology is None:
+        return
+    node = world.node(event.target)
+    drops = [world.lab.cut_connection(node, server) for server in world.topology.servers]
+    yield
+    for dropped in drops:
+        dropped.stop()
 
 
 @fault
@@ -277,31 +314,39 @@ def kill_sessions(world, event):
 def max_connections(world, event):
     """Others take all connections that there are, and the nodes lose theirs."""
     server = world.server(event.target)
-    before = server.value("SELECT @@global.max_connections")
-    server.execute("SET GLOBAL max_connections = 12")
     taken = []
-    deadline = time.monotonic() + 2
-    try:
-        while time.monotonic() < deadline and len(taken) < 40:
-            try:
-                taken.append(pymysql.connect(
-                    host="127.0.0.1", port=server.port, user=BACKEND_USER, password=BACKEND_PASSWORD,
-                    connect_timeout=1, read_timeout=1,
-                ))
-            except (pymysql.Error, OSError):
-                mine = {connection.thread_id() for connection in taken}
-                others = [number for number in _backend_sessions(server) if number not in mine]
-                if not others:
-                    break
-                for number in others:
-                    with contextlib.suppress(pymysql.Error, OSError):
-                        server.execute(f"KILL CONNECTION {number}")
-        yield
-    finally:
-        server.execute(f"SET GLOBAL max_connections = {before}")
-        for connection in taken:
-            with contextlib.suppress(pymysql.Error, OSError):
-                connection.close()
+    # The one connection that an administrator has beyond the limit is kept: there is no second one.
+    with contextlib.closing(server.connect(timeout=10)) as administrator, administrator.cursor() as cursor:
+        cursor.execute("SELECT @@global.max_connections")
+        before = cursor.fetchone()[0]
+        cursor.execute("SET GLOBAL max_connections = 12")
+        try:
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline and len(taken) < 40:
+                try:
+                    taken.append(pymysql.connect(
+                        host="127.0.0.1", port=server.port, user=BACKEND_USER, password=BACKEND_PASSWORD,
+                        connect_timeout=1, read_timeout=1,
+                    ))
+                except (pymysql.Error, OSError):
+                    if not _end_others(cursor, {connection.thread_id() for connection in taken}):
+                        break
+            yield
+        finally:
+            cursor.execute(f"SET GLOBAL max_connections = {before}")
+            for connection in taken:
+                with contextlib.suppress(pymysql.Error, OSError):
+                    connection.close()
+
+
+def _end_others(cursor, mine):
+    """Ends the sessions of nodes; returns how many there were."""
+    cursor.execute("SHOW PROCESSLIST")
+    others = [row[0] for row in cursor.fetchall() if row[1] == BACKEND_USER and row[0] not in mine]
+    for number in others:
+        with contextlib.suppress(pymysql.Error):  # gone meanwhile
+            cursor.execute(f"KILL CONNECTION {number}")
+    return len(others)
 
 
 @fault

@@ -49,10 +49,12 @@ FAULTS = (
     Fault("twin", "node", (1.0, 3.0), targets=("twin",), weight=0.7),
     Fault("clock", "node", (0.3, 2.0), needs="clock", details=("+3600", "-3600")),
     Fault("handover", "node", (0.0, 0.3), targets=("holder",)),
+    Fault("stop_in_recovery", "node", (1.2, 2.2), targets=("holder",), weight=1.5, details=("1", "2", "4", "6")),
     # --- connections of a node
     Fault("drop", "node", (0.2, 2.5), targets=(*NODES, "all"), weight=1.5),
     Fault("cut", "node", (0.2, 2.5), targets=(*NODES, "all"), needs="filter"),
     Fault("cut_answers", "node", (0.2, 2.0), needs="filter"),
+    Fault("cut_managed", "node", (0.5, 2.0), needs="filter"),
     Fault("reset", "node", (0.0, 0.6), targets=(*NODES, "all")),
     Fault("slow", "node", (0.5, 2.0), targets=(*NODES, "all"), details=("0.05", "0.12", "0.2")),
     Fault("lose", "node", (1.0, 1.5), targets=("all",), weight=1.5, details=STATEMENTS),
