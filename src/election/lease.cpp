@@ -450,6 +450,7 @@ void LeaseMachine::look_soon(const Clocks& now) {
     next_look_ = std::min(next_look_, now.boot);
     // The release may have been written on another server of the backend than this node reads.
     eager_until_ = now.boot + policy_.look_every;
+    stand_back_until_ = Instant{};  // this time it is meant
 }
 
 // ---------------------------------------------------------------------------- connection

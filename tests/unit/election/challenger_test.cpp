@@ -238,6 +238,20 @@ TEST(LeaseChallenger, LeavesAReleaseToTheNodeThatIsMeantForAWhile) {
     EXPECT_LT(node.boot - since, 1s) << "and takes it when that node does not";
 }
 
+TEST(LeaseChallenger, StandsBackNoLongerWhenItIsMeantItself) {
+    Driver node;
+    node.go_on(1s);
+    node.machine.stand_back(node.boot + 1h);
+    const auto since = node.boot;
+    node.row->released = true;
+    ++node.row->counter;
+
+    node.machine.look_soon(node.clocks());
+    node.reach(Do::grab);
+
+    EXPECT_LT(node.boot - since, 50ms);
+}
+
 TEST(LeaseChallenger, StandingBackDoesNotConcernALeaseThatRunsOut) {
     Driver node;
     const auto usual = [] {
