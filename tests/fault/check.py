@@ -38,7 +38,8 @@ class Executed(typing.NamedTuple):
 
 
 class Write(typing.NamedTuple):
-    """A fenced write as its sender saw it; result: written, fenced or unknown."""
+    """A fenced write as its sender saw it; result: written, fenced, unconfirmed (nobody has it, or somebody took the lease
+    right after it) or unknown."""
 
     node: str
     holder: str

@@ -13,15 +13,18 @@ import pymysql
 import check
 import evidence
 import schedule
-from inject import INJECTIONS
+import inject_nodes  # noqa: F401
+import inject_servers  # noqa: F401
+from registry import INJECTIONS
 from world import BACKENDS, World, boot, clock_library
 
+from lab import eventually
 from lab import faults as packet_faults
 from lab.paths import BUILD
 
 PATIENCE = 90.0  # seconds in which a mended backend must commit again
 RECOVERY = 40.0  # seconds in which the managed cluster must have one primary again, after the last round
-DISK = "384m"  # of a server that runs out of it
+DISK = 384  # MiB, of a server that runs out of it
 
 
 class Result(typing.NamedTuple):
@@ -75,9 +78,10 @@ class Run:
 
     def run(self):
         with self.world as world:
-            world.splits, world.old_primary, world.losses = [], None, []
+            world.splits, world.old_primary, world.losses, world.unlogged = [], None, [], []
             self._prepare()
             self._wait_active(20)
+            self._wait_known()
             over = threading.Event()
             traffic = threading.Thread(target=self._traffic, args=(over,), daemon=True)
             traffic.start()
@@ -189,6 +193,12 @@ class Run:
         (folder / "violations").write_text("\n".join([*self.told, *result.violations]) + "\n", "utf-8")
         self.say(f"  logs: {folder}")
 
+    def _wait_known(self):
+        """A primary that dies before anybody has seen its replicas is nobody's to replace."""
+        if self.world.topology is not None:
+            for node in self.world.nodes:
+                eventually(lambda node=node: node.knows(self.world.topology.servers), 30, f"{node} shows all servers")
+
     # --- the managed cluster ---------------------------------------------------------------------------------------
 
     def _writable(self):
@@ -269,7 +279,7 @@ class Run:
         for name, commits in histories.items():
             violations += check.history_violations(name, commits)
             violations += check.journal_violations(name, commits)
-        violations += check.lost_writes(writes, histories, [*world.splits, *world.losses])
+        violations += check.lost_writes(writes, histories, [*world.splits, *world.losses, *world.unlogged])
         if world.splits:
             violations += self._split_unreported(everybody)
         counts = {
@@ -278,6 +288,7 @@ class Run:
             "acts": len(acts),
             "executed acts": matched,
             "writes": len(writes),
+            "rolled back in silence": sum(write.result == "unconfirmed" for write in writes),
             "transactions": sum(map(len, histories.values())),
             "recoveries": len({key for commits in histories.values() for commit in commits
                                for key, _ in commit.recoveries}),

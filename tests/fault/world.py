@@ -32,26 +32,25 @@ from lab.process import Process  # noqa: E402
 class Backend:
     """How a backend is called, what it is made of, and the duration of the lease on it."""
 
-    def __init__(self, name, duration, make, missing, servers, kind):
+    def __init__(self, name, duration, make, missing, kind):
         self.name = name
         self.duration = duration
-        self.make = make
+        self.make = make  # of a Lab
         self.missing_because = missing
-        self.servers = servers
         self.kind = kind  # "single", "galera", "group" or "pair"
 
 
 BACKENDS = {
     backend.name: backend
     for backend in (
-        Backend("single", 1.5, lambda lab: Single(lab, "mariadb"), FLAVOURS["mariadb"].missing_because, 1, "single"),
-        Backend("mysql", 1.5, lambda lab: Single(lab, "mysql"), FLAVOURS["mysql"].missing_because, 1, "single"),
-        Backend("galera", 3.0, lambda lab: lab.galera(3), Galera.missing_because, 3, "galera"),
+        Backend("single", 1.5, None, FLAVOURS["mariadb"].missing_because, "single"),
+        Backend("mysql", 1.5, None, FLAVOURS["mysql"].missing_because, "single"),
+        Backend("galera", 3.0, lambda lab: lab.galera(3), Galera.missing_because, "galera"),
         Backend("gr", 3.0, lambda lab: lab.group_replication(3, single_primary=True),
-                GroupReplication.missing_because, 3, "group"),
+                GroupReplication.missing_because, "group"),
         Backend("gr-multi", 3.0, lambda lab: lab.group_replication(3, single_primary=False),
-                GroupReplication.missing_because, 3, "group"),
-        Backend("active-passive", 2.0, lambda lab: lab.active_passive(), ActivePassive.missing_because, 2, "pair"),
+                GroupReplication.missing_because, "group"),
+        Backend("active-passive", 2.0, lambda lab: lab.active_passive(), ActivePassive.missing_because, "pair"),
     )
 }
 
@@ -74,13 +73,12 @@ def clock_library():
 
 
 class Single:
-    """One server, with the face of a lab.backends.Cluster."""
+    """One server, with the face of a lab.backends.Cluster; not started."""
 
     kind = "single"
 
-    def __init__(self, lab, flavour):
-        self.flavour = flavour
-        self.servers = [lab._server(flavour, "db1", "backend")]  # started below, when its data directory is in place
+    def __init__(self, lab, flavour, disk_mib):
+        self.servers = [lab._server(flavour, "db1", "backend", disk_mib=disk_mib)]
 
 
 class FaultNode(Node):
@@ -182,11 +180,9 @@ class World:
         self.haproxy = haproxy
         self.node_count = node_count
         self.fake_time = fake_time
-        self.disk_limit = disk_limit
+        self.disk_limit = disk_limit  # MiB, for a backend of one server
         self.deaths = []  # (node, boot time in seconds) of the ends of processes
-        self.stopped = []  # (node, from, until) of SIGSTOP
         self._want_topology = topology
-        self._drops = []
         self.lab = None
         self.kept = {}  # commits of binary logs that were thrown away
 
@@ -204,22 +200,18 @@ class World:
 
     def close(self):
         if self.lab is not None:
-            self._unmount_after = [server for server in getattr(self, "servers", []) if hasattr(server, "mounted")]
-            for server in self._unmount_after:
-                if server.process is not None:
-                    server.process.kill()
-                server.mounted.close()
             self.lab.close()
 
     def _start(self):
         lab = self.lab
-        self.cluster = self.definition.make(lab)
-        self.servers = self.cluster.servers
-        for server in self.servers:
-            self.prepare_server(server)
         if self.definition.kind == "single":
-            self.servers[0].start()
-            self.servers[0].wait_started()
+            self.cluster = Single(lab, "mysql" if self.definition.name == "mysql" else "mariadb", self.disk_limit)
+            if self.fake_time and self.definition.name == "single":
+                self._move_clocks_of(self.cluster.servers[0])
+            self.cluster.servers[0].restart()
+        else:
+            self.cluster = self.definition.make(lab)
+        self.servers = self.cluster.servers
         self.topology = lab.topology("mariadb", 2) if self._want_topology else None
         seen = self.cluster.behind_haproxy(self.node_count) if self.haproxy else self.cluster
         links = []
@@ -258,18 +250,14 @@ class World:
         self.lab.adopt(node)
         return node
 
-    def prepare_server(self, server):
-        """Nothing is different for most."""
-        if self.disk_limit and self.definition.kind == "single":
-            server.mounted = SmallDisk(server.datadir, self.disk_limit)
-        if self.fake_time and self.definition.kind == "single":
-            server.clock = server.folder / "wall-clock"
-            plain_start = server.start
+    def _move_clocks_of(self, server):
+        plain_start = server.start
+        server.clock = server.folder / "wall-clock"
 
-            def start(*more, env=None):
-                plain_start(*more, env={**clock_environment(server.clock), **(env or {})})
+        def start(*more, env=None):
+            plain_start(*more, env={**clock_environment(server.clock), **(env or {})})
 
-            server.start = start
+        server.start = start
 
     # --- names -----------------------------------------------------------------------------------------------------
 
@@ -397,36 +385,17 @@ class PortDrop(faults._Drop):
             self._add(back)
 
 
-class SmallDisk:
-    """A tmpfs under a data directory, which can be filled up."""
+def fill_disk(server):
+    """Until nothing more goes into it."""
+    with open(server.datadir / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 20, 1 << 9):
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * size) == size:
+                    pass
 
-    def __init__(self, folder, size):
-        self.folder = folder
-        aside = folder.with_name("data.aside")
-        folder.rename(aside)
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "baton-fault", folder], check=True)
-        subprocess.run(["cp", "-r", "--sparse=always", f"{aside}/.", folder], check=True)
-        shutil.rmtree(aside)
 
-    @property
-    def filler(self):
-        return self.folder / "filler"
-
-    def fill(self):
-        with open(self.filler, "wb") as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"\0" * 65536)
-                file.flush()
-        with open(self.filler, "ab", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"\0" * 512)
-
-    def free(self):
-        self.filler.unlink(missing_ok=True)
-
-    def close(self):
-        subprocess.run(["umount", "-l", self.folder], check=False)
+def free_disk(server):
+    (server.datadir / "filler").unlink(missing_ok=True)
 
 
 def boot():
