@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE.parent / "live"))
 from lab import Lab, Node, faults  # noqa: E402
 from lab.backends import ActivePassive, Galera, GroupReplication  # noqa: E402
 from lab.flavour import FLAVOURS  # noqa: E402
-from lab.paths import BUILD, baton_binary  # noqa: E402, F401
+from lab.paths import BUILD, baton_binary  # noqa: E402
 from lab.process import Process  # noqa: E402
 
 
@@ -88,7 +88,7 @@ class FaultNode(Node):
         self.clock = self.folder / "wall-clock"
         environment = clock_environment(self.clock) if self.fake_time else {}
         self.process = Process.spawn(
-            self.name, [os.environ["BATON_BIN"], "serve", "--config", self.config], self.log,
+            self.name, [baton_binary(), "serve", "--config", self.config], self.log,
             gid=self.gid, cwd=self.folder, env=environment,
         )
 
