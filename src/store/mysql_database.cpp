@@ -189,9 +189,10 @@ public:
                                     ? ceil<seconds>(options_.lease_duration) + seconds(2)
                                     : documents_idle_limit;
         session.options.init_sql = session_sql(idle_limit);
-        if (purpose == Purpose::lease) {
-            session.options.unacknowledged_limit = ceil<milliseconds>(options_.lease_timeout);
-        }
+        // For the documents too: what waits in this machine while the network is gone would be
+        // executed when it is back, and the write of a holder whose lease has ended would make the
+        // others wait for a whole lease more.
+        session.options.unacknowledged_limit = ceil<milliseconds>(options_.lease_timeout);
         return std::make_unique<MysqlDatabase>(options_.url, std::move(session));
     }
 

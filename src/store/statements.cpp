@@ -379,6 +379,16 @@ std::string set_meta(const FencedWrite& write, std::string_view key, std::string
     );
 }
 
+std::string is_committed(const FencedWrite& write) {
+    return fmt::format(
+        "SELECT COUNT(*) FROM baton_lease WHERE anchor=1 AND epoch={} AND holder={} AND "
+        "doc_seq>={}",
+        write.epoch,
+        literal(write.holder),
+        write.seq_last
+    );
+}
+
 std::string select_position() {
     return "SELECT l.epoch, l.holder, l.released, l.counter, l.doc_seq, l.doc_base, m.v "
            "FROM baton_lease l, baton_meta m WHERE l.anchor=1 AND m.k='history'";

@@ -239,8 +239,13 @@ Result<bool> Writer::attempt(
     if (!history.empty()) {
         packet += "; " + sql::set_meta(write, "history", history);
     }
-    packet += "; COMMIT";
+    // Galera can roll a transaction back between two statements of a packet, for the sake of
+    // another server's, and go on with the rest as if nothing had happened: no statement fails. So
+    // COMMIT's word is not enough.
+    packet += "; COMMIT; " + sql::is_committed(write);
     const auto reply = database.query(packet, deadline);
+    const bool confirmed = !reply.error && !reply.sets.empty() && !reply.sets.back().rows.empty() &&
+                           number_of(reply.sets.back().rows[0][0]) == 1;
     // For tests/fault.
     log::debug(
         "trace: write holder={} epoch={} seq={} sent={} answered={} result={}",
@@ -249,9 +254,10 @@ Result<bool> Writer::attempt(
         write.seq_last,
         fence.sent_at.time_since_epoch().count(),
         boot_now().time_since_epoch().count(),
-        reply.error                                           ? "unknown"
-        : reply.sets.size() > 1 && reply.sets[1].affected > 0 ? "written"
-                                                              : "fenced"
+        reply.error                                            ? "unknown"
+        : reply.sets.size() < 2 || reply.sets[1].affected == 0 ? "fenced"
+        : confirmed                                            ? "written"
+                                                               : "unconfirmed"
     );
     if (reply.error) {
         return *reply.error;
@@ -260,6 +266,14 @@ Result<bool> Writer::attempt(
         return fail(Errc::protocol, "a fenced write was answered with too few results");
     }
     if (reply.sets[1].affected == 0) {
+        return false;
+    }
+    if (!confirmed) {
+        log::info(
+            "store: {} took a write without an error, and does not have it: it met a change that "
+            "another server made",
+            database.address()
+        );
         return false;
     }
     lease_.fenced_write_done(fence, true);

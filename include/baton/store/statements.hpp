@@ -107,6 +107,9 @@ std::string replace_parts(const FencedWrite& write, const std::vector<DocumentPa
 /// Parts of earlier, longer versions. `keys` must be sorted by (kind, part).
 std::string delete_parts(const FencedWrite& write, const std::vector<DocumentKey>& keys);
 std::string set_meta(const FencedWrite& write, std::string_view key, std::string_view value);
+/// To be asked after COMMIT. One row with 1 when the transaction was committed and nobody has taken
+/// the lease since, else with 0.
+std::string is_committed(const FencedWrite& write);
 
 /// One row: epoch, holder, released, counter, doc_seq, doc_base, history.
 std::string select_position();

@@ -4,8 +4,8 @@
 // Writing documents in fenced transactions. Blocking; one thread.
 //
 // Every transaction is one packet: BEGIN, fence (touches the lease row), REPLACE of all rows,
-// DELETE of left-over parts where there can be some, COMMIT. Sequence numbers are
-// (epoch << 40) + n: they rise over all holders, in the order of commits.
+// DELETE of left-over parts where there can be some, COMMIT, and the question whether it is there.
+// Sequence numbers are (epoch << 40) + n: they rise over all holders, in the order of commits.
 
 #include "baton/ports/store.hpp"
 #include "baton/store/database.hpp"

@@ -59,6 +59,7 @@ inline std::multimap<std::string, std::string> every_statement(
         {"replace_parts", sql::replace_parts(a_write(), {part, part})},
         {"delete_parts", sql::delete_parts(a_write(), {key})},
         {"set_meta", sql::set_meta(a_write(), "history", "x")},
+        {"is_committed", sql::is_committed(a_write())},
         {"select_position", sql::select_position()},
         {"select_changes", sql::select_changes(5, 100)},
         {"select_document", sql::select_document(5)},

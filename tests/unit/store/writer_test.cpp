@@ -329,6 +329,76 @@ private:
     Database& inner_;
 };
 
+/// Does once what Galera does when a transaction meets one of another server in the middle of a
+/// packet: rolls back, says nothing, and goes on with the next statement.
+class SilentlyRollingBack final : public Database {
+public:
+    explicit SilentlyRollingBack(Database& inner) : inner_(inner) {}
+
+    Result<void> connect(std::size_t index, Deadline deadline) override {
+        return inner_.connect(index, deadline);
+    }
+
+    Reply query(const std::string& sql, Deadline deadline) override {
+        const auto cut = sql.find("; REPLACE INTO baton_document");
+        const auto commit = sql.find("; COMMIT");
+        if (times == 0 || cut == std::string::npos || commit == std::string::npos) {
+            return inner_.query(sql, deadline);
+        }
+        --times;
+        Reply reply = inner_.query(sql.substr(0, cut) + "; ROLLBACK", deadline);
+        Reply rest = inner_.query(sql.substr(cut + 2, commit - cut - 2), deadline);
+        Reply last = inner_.query(sql.substr(commit + 2 + 6 + 2), deadline);
+        EXPECT_FALSE(reply.error || rest.error || last.error);
+        reply.sets.back() = ResultSet();  // of COMMIT
+        reply.sets.insert(reply.sets.end() - 1, rest.sets.begin(), rest.sets.end());
+        reply.sets.insert(reply.sets.end(), last.sets.begin(), last.sets.end());
+        return reply;
+    }
+
+    void close() override { inner_.close(); }
+
+    [[nodiscard]] bool connected() const override { return inner_.connected(); }
+
+    [[nodiscard]] std::uint64_t connection_number() const override { return 1; }
+
+    [[nodiscard]] std::string address() const override { return "rolling back"; }
+
+    [[nodiscard]] std::size_t address_count() const override { return 1; }
+
+    [[nodiscard]] Dialect dialect() const override { return inner_.dialect(); }
+
+    [[nodiscard]] std::size_t packet_limit() const override { return inner_.packet_limit(); }
+
+    int times = 1;
+
+private:
+    Database& inner_;
+};
+
+TEST_F(WriterTest, RepeatsWhatTheBackendRolledBackWithoutAnError) {
+    SilentlyRollingBack galera(*database_);
+
+    const auto done = writer_.write(galera, {Document("step", "1/0001", "intended")}, soon());
+
+    EXPECT_TRUE(done);
+    EXPECT_EQ(galera.times, 0);
+    EXPECT_EQ(count_rows(*database_, "k='1/0001'"), 1U);
+    EXPECT_EQ(lease_.renewals, 1);
+    EXPECT_EQ(lease_.rejections, 0);
+}
+
+TEST_F(WriterTest, DoesNotCallWrittenWhatTheBackendRollsBackEachTime) {
+    SilentlyRollingBack galera(*database_);
+    galera.times = 100;
+
+    const auto done = writer_.write(galera, {Document("step", "1/0001", "intended")}, soon());
+
+    EXPECT_FALSE(done);
+    EXPECT_EQ(count_rows(*database_), 0U);
+    EXPECT_EQ(lease_.renewals, 0);
+}
+
 TEST_F(WriterTest, RepeatsWhatWasCertainlyNotDone) {
     FailingDatabase failing(*database_);
     failing.failures = {1213, 1205};
