@@ -7,6 +7,13 @@
 
 namespace baton::control {
 
+namespace {
+
+/// A STOP can hang for as long as the receiver waits for its source.
+constexpr Duration longest_stop = std::chrono::seconds(90);
+
+}  // namespace
+
 void Engine::Impl::mark_left_stopped(
     const recovery::Record& record, std::vector<ports::Document>& documents
 ) {
@@ -17,12 +24,16 @@ void Engine::Impl::mark_left_stopped(
     }
     for (const auto& id : record.stopped_by_us) {
         const auto* instance = topology->find(id);
+        const auto* channel = instance != nullptr ? instance->channel() : nullptr;
         topology::LeftStopped left;
-        left.channel = instance != nullptr && instance->channel() != nullptr
-                           ? instance->channel()->name
-                           : std::string{};
+        left.channel = channel != nullptr ? channel->name : std::string{};
         left.recovery_id = record.id;
         left.since_ms = wall();
+        if (channel != nullptr && instance->reachable() &&
+            channel->receiver != topology::ThreadState::stopped) {
+            // Its STOP hangs, and may end the receiver when its connection attempt ends.
+            left.since_ms += to_ms(longest_stop);
+        }
         documents.push_back(state.put_left_stopped(id, &left));
     }
     builder.set_overlay(state.overlay);

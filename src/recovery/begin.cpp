@@ -405,7 +405,8 @@ Record record_for(
                 .push_back(replica->id);
         }
         if (channel != nullptr && channel->applier == topology::ThreadState::stopped &&
-            channel->applier_errno == 0 && replica->reachable()) {
+            channel->applier_errno == 0 && replica->reachable() &&
+            !topology.overlay().left_stopped.contains(replica->id)) {
             record.appliers_stopped_before.push_back(replica->id);
         }
         if (replica->ever_seen && replica->state.semi_sync.replica_enabled &&

@@ -32,7 +32,7 @@ public:
 
 private:
     [[nodiscard]] std::vector<InstanceId> to_move() const;
-    void finish_move(Stage& stage, const Instance& replica) const;
+    void finish_move(Stage& stage, const Instance& replica);
     void place(Stage& stage, const Instance& replica);
     [[nodiscard]] bool waits_for_local(const Instance& replica) const;
     void catch_up_local(Stage& stage) const;
@@ -81,10 +81,14 @@ bool DeadIntermediate::back_to_work() const {
 }
 
 /// Moved by somebody who died before starting it again: that is half a move.
-void DeadIntermediate::finish_move(Stage& stage, const Instance& replica) const {
-    const Channel& channel = *replica.channel();
-    if (!never_started(channel) || contains(record_.stopped_before, replica.id) ||
-        attempts(record_, StepKind::start_replication, replica.id) >= move_tries) {
+void DeadIntermediate::finish_move(Stage& stage, const Instance& replica) {
+    if (!never_started(*replica.channel()) || contains(record_.stopped_before, replica.id)) {
+        add_once(stage.decision.repointed, replica.id);
+        return;
+    }
+    if (attempts(record_, StepKind::start_replication, replica.id) >= move_tries) {
+        left_[replica.id] =
+            "it was moved below " + replica.source().text() + " and cannot be started";
         return;
     }
     Step step = make_step(StepKind::start_replication, replica, policy_.step_limit);
@@ -134,7 +138,6 @@ void DeadIntermediate::place(Stage& stage, const Instance& replica) {
     const Channel* channel = channel_to(replica, record_.failed);
     if (channel == nullptr) {
         if (replica.is_replica() && replica.reachable()) {
-            add_once(stage.decision.repointed, replica.id);
             finish_move(stage, replica);
         }
         return;
@@ -224,7 +227,7 @@ Move DeadIntermediate::next() {
             return s.kind == StepKind::repoint || s.kind == StepKind::wait_applied;
         });
         left_.clear();
-        if (stage.decision.repointed.empty()) {
+        if (stage.decision.repointed.empty() && stage.steps.empty()) {
             return Finish{
                 State::abandoned, record_.failed.text() + " answers again; nothing was moved"};
         }
