@@ -18,22 +18,13 @@ constexpr Duration silence_limit = 3s;
 /// A replica that gave up connecting longer ago may have been left alone since.
 constexpr Duration given_up_limit = 60s;
 
-/// Since when the source has been writing what this replica has not received; {} = it has not.
-TimePoint unheard_since(const Instance& primary, const Instance& replica) {
-    if (replica.quiet_since == TimePoint{} || primary.binlog_moving_since == TimePoint{} ||
-        primary.binlog_moved_at <= replica.quiet_since) {
-        return {};
-    }
-    return std::max(replica.quiet_since, primary.binlog_moving_since);
-}
-
 enum class Word { connected, open, cut };
 
 class Replica {
 public:
-    Replica(const Instance& primary, const Instance& replica, TimePoint now, const Policy& policy)
+    Replica(const Instance& replica, TimePoint now, const Policy& policy)
         : replica_(replica), channel_(*replica.channel()), now_(now), policy_(policy) {
-        const auto unheard = unheard_since(primary, replica);
+        const auto unheard = replica.unheard_since;
         const auto unconnected = replica.unconnected_since;
         silent_ = channel_.receiver == ThreadState::running && unheard != TimePoint{} &&
                   looked_at(replica) - unheard >= silence_limit &&
@@ -104,19 +95,14 @@ private:
 
 }  // namespace
 
-Reach reach_of(
-    const Instance& primary,
-    const std::vector<const Instance*>& replicas,
-    TimePoint now,
-    const Policy& policy
-) {
+Reach reach_of(const std::vector<const Instance*>& replicas, TimePoint now, const Policy& policy) {
     constexpr std::size_t first_witnesses = 4;  // as for an absent primary
     Reach out;
     for (const auto* instance : replicas) {
         if (sight_of(*instance, policy) != Sight::living || instance->channel() == nullptr) {
             continue;
         }
-        const Replica replica(primary, *instance, now, policy);
+        const Replica replica(*instance, now, policy);
         const auto word = replica.word();
         switch (word) {
             case Word::connected:

@@ -23,12 +23,7 @@ struct Reach {
     [[nodiscard]] bool all_cut() const { return cut > 0 && open == 0 && connected == 0; }
 };
 
-/// Of a living server; replicas that cannot be observed themselves say nothing.
-Reach reach_of(
-    const Instance& primary,
-    const std::vector<const Instance*>& replicas,
-    TimePoint now,
-    const Policy& policy
-);
+/// Of a living server's replicas; those that cannot be observed themselves say nothing.
+Reach reach_of(const std::vector<const Instance*>& replicas, TimePoint now, const Policy& policy);
 
 }  // namespace baton::analysis

@@ -612,7 +612,10 @@ std::string Chooser::loss_of(const Candidate& chosen) const {
     if (in_place() && !foresight_) {
         const auto seen = holdings_of(*failed_, nullptr);
         const auto gone = seen.known() ? gtid::missing_from(seen.executed, all_) : 0;
-        if (gone > 0) {
+        // What waited for an acknowledgement when it was cut off was promised to nobody.
+        const bool promised = !record_.semi_sync || doubts_.may_be_missing ||
+                              record_.code != analysis::Code::primary_cut_off;
+        if (gone > 0 && promised) {
             out += "At least " + transactions(gone) + " seen on " + record_.failed.text() +
                    " reached no reachable replica. ";
         }

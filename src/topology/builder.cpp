@@ -121,6 +121,16 @@ struct Builder::Impl {
         return found == servers.end() ? nullptr : found->second.instance.get();
     }
 
+    /// First moment after `quiet` at which the source of the server was seen to have written.
+    [[nodiscard]] TimePoint written_since(const Server& server, TimePoint quiet) const {
+        const auto* source = source_of(server);
+        if (source == nullptr || source->binlog_moving_since == TimePoint{} ||
+            source->binlog_moved_at <= quiet) {
+            return {};
+        }
+        return std::max(quiet, source->binlog_moving_since);
+    }
+
     Change apply_failure(Server& server, const Observation& observation) {
         auto& instance = edit(server);
         auto& health = instance.health;
@@ -167,6 +177,22 @@ struct Builder::Impl {
         return lost;
     }
 
+    /// A question for the place that found nothing is no answer: a server that is dying, or whose
+    /// table is empty for a moment, does not move.
+    static void keep_place(const Instance& old, Identity& now) {
+        if (!old.ever_seen || old.state.identity.uuid != now.uuid) {
+            return;
+        }
+        const auto keep = [](std::string& fresh, const std::string& known) {
+            if (fresh.empty()) {
+                fresh = known;
+            }
+        };
+        keep(now.data_center, old.state.identity.data_center);
+        keep(now.region, old.state.identity.region);
+        keep(now.environment, old.state.identity.environment);
+    }
+
     Change apply_success(Server& server, Observation& observation) {
         const auto& old = *server.instance;
 
@@ -178,6 +204,7 @@ struct Builder::Impl {
         next->health.latency = observation.ended - observation.started;
         next->ever_seen = true;
         next->state = std::move(*observation.state);
+        keep_place(old, next->state.identity);
         const auto& state = next->state;
         next->witness = old.witness;
         next->cluster_id = old.cluster_id;
@@ -224,6 +251,7 @@ struct Builder::Impl {
                 next->received_at = old.health.last_seen - old.health.latency;
             } else if (same_sources) {
                 next->quiet_since = old.quiet_since;
+                next->unheard_since = old.unheard_since;
             }
             if (old.state.binlog != next->state.binlog) {
                 const bool goes_on = old.binlog_moving_since != TimePoint{} &&
@@ -239,6 +267,9 @@ struct Builder::Impl {
             next->unconnected_since = same_sources && old.unconnected_since != TimePoint{}
                                           ? old.unconnected_since
                                           : observation.ended;
+        }
+        if (same_sources && next->unheard_since == TimePoint{}) {
+            next->unheard_since = written_since(server, next->quiet_since);
         }
         if (next->state.read_only) {
             next->read_only_since =
@@ -582,7 +613,8 @@ void Builder::restore(Instance instance) {
         TimePoint{};
     instance.health.first_failure_ms = 0;
     instance.received_at = instance.binlog_moved_at = instance.binlog_moving_since = TimePoint{};
-    instance.read_only_since = instance.quiet_since = instance.unconnected_since = TimePoint{};
+    instance.read_only_since = instance.quiet_since = TimePoint{};
+    instance.unheard_since = instance.unconnected_since = TimePoint{};
     instance.witness.reset();
     server.sources = channel_sources(instance.state);
     server.replicas = instance.state.reported_replicas;

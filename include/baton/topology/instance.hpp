@@ -273,6 +273,8 @@ struct Instance {
     /// Start of the first of the good probes in a row, up to the newest, that showed nothing newly
     /// received on its channel, heartbeats included.
     TimePoint quiet_since{};
+    /// Since when its source has written what was not received at any good probe; {} = all was.
+    TimePoint unheard_since{};
     /// Since when its receiver has not been connected at any good probe; {} = it is.
     TimePoint unconnected_since{};
     std::optional<WitnessReport> witness;  // newest

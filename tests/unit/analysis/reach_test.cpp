@@ -123,6 +123,24 @@ TEST(Reach, ThoseWhoCouldNotReconnectAreCutOffAfterTheBound) {
     EXPECT_EQ(stage.code("p1"), Code::primary_cut_off);
 }
 
+TEST(Reach, WritesThatHaltAndGoOnDoNotPutItOff) {
+    Writing stage(two_replicas);
+    stage.second(1, true);
+    for (int i = 2; i < 12; ++i) {
+        if (i == 5) {
+            stage.witness("r1", false, 4600, 4900).witness("r2", false, 4600, 4900);
+            for (const char* name : {"r1", "r2"}) {
+                stage.receiver(name, ThreadState::connecting, "Connecting to source", 2003);
+            }
+        }
+        if (i % 3 == 0) {
+            stage.servers.at("p1").state.binlog.pos -= 100;  // as before: the others wait
+        }
+        stage.second(i, false);
+        EXPECT_EQ(stage.code("p1") == Code::primary_cut_off, i >= 9) << i;
+    }
+}
+
 TEST(Reach, OneThatReconnectedReachesIt) {
     Writing stage(two_replicas);
     stage.second(1, true);
