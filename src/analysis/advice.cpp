@@ -146,6 +146,33 @@ std::vector<std::string> ignored_by_tag(const topology::Topology& topology, cons
     return split(text, ' ');
 }
 
+Members members_of(
+    const topology::Topology& topology, const std::vector<const Instance*>& members
+) {
+    Members out;
+    for (const Instance* member : members) {
+        const auto& health = member->health;
+        if (!health.valid && health.last_seen_ms > 0 && topology.wall_ms() > health.last_seen_ms) {
+            const auto away =
+                static_cast<std::uint64_t>((topology.wall_ms() - health.last_seen_ms) / 1000);
+            if (away > out.away_seconds) {
+                out.away_seconds = away;
+                out.away = member->id;
+            }
+        }
+        if (!member->ever_seen) {
+            continue;
+        }
+        const auto& identity = member->state.identity;
+        out.by_server_id[identity.server_id].push_back(member);
+        out.by_uuid[identity.uuid].push_back(member);
+        if (member->state.semi_sync.replica_enabled) {
+            ++out.acknowledgers[member->source()];
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 const std::vector<AdviceRule>& advice_rules() {
@@ -182,12 +209,14 @@ std::vector<Advice> advise(
     Advised server;
     server.topology = &topology;
     server.cluster = &cluster;
-    server.members = topology.members(cluster);
+    const auto members = topology.members(cluster);
+    const auto counted = members_of(topology, members);
+    server.members = &counted;
     server.primary = topology.find(cluster.primary);
     if (server.primary != nullptr && !server.primary->ever_seen) {
         server.primary = nullptr;
     }
-    for (const Instance* member : server.members) {
+    for (const Instance* member : members) {
         // Without its settings (a server not seen yet, or stored by an older version) all of them
         // would look wrong.
         if (!member->ever_seen || !member->state.settings.read) {

@@ -7,6 +7,7 @@
 #include "baton/analysis/advice.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,14 +17,24 @@ namespace baton::analysis {
 using topology::Channel;
 using topology::Instance;
 
+/// What rules ask of all members, counted once.
+struct Members {
+    /// Of servers seen at least once, in the order of members().
+    std::map<std::uint64_t, std::vector<const Instance*>> by_server_id;
+    std::map<std::string_view, std::vector<const Instance*>> by_uuid;
+    std::map<InstanceId, std::uint64_t> acknowledgers;  // by source, as far as settings go
+    InstanceId away;                                    // who is away for longest
+    std::uint64_t away_seconds = 0;
+};
+
 /// A server with what the rules ask of its neighbourhood.
 struct Advised {
     const topology::Topology* topology = nullptr;
     const topology::Cluster* cluster = nullptr;
+    const Members* members = nullptr;
     const Instance* instance = nullptr;
     const Instance* source = nullptr;   // null: none, or not known
     const Instance* primary = nullptr;  // of the cluster; null: none seen
-    std::vector<const Instance*> members;
 
     [[nodiscard]] const topology::Identity& identity() const { return instance->state.identity; }
 

@@ -133,31 +133,12 @@ void advise_gtid(const Advised& server, Advices& out) {
     }
 }
 
-/// How long a member is away already, by the wall clock of this observer.
-std::uint64_t longest_absence_seconds(const Advised& server, InstanceId& who) {
-    std::uint64_t longest = 0;
-    for (const Instance* member : server.members) {
-        const auto seen = member->health.last_seen_ms;
-        const auto now = server.topology->wall_ms();
-        if (member == server.instance || member->health.valid || seen <= 0 || now <= seen) {
-            continue;
-        }
-        const auto away = static_cast<std::uint64_t>((now - seen) / 1000);
-        if (away > longest) {
-            longest = away;
-            who = member->id;
-        }
-    }
-    return longest;
-}
-
 void advise_expiry(const Advised& server, Advices& out) {
     const auto expiry = server.settings().binlog_expire_seconds.value_or(0);
     if (expiry == 0 || !server.identity().log_bin) {
         return;
     }
-    InstanceId who;
-    const auto away = longest_absence_seconds(server, who);
+    const auto away = server.members->away_seconds;
     const bool pressing = away > expiry / 2 && server.instance == server.primary;
     if (expiry >= day_seconds && !pressing) {
         return;
@@ -171,7 +152,7 @@ void advise_expiry(const Advised& server, Advices& out) {
         sentence = fmt::format(
             "binary logs are kept for {} h, and {} is away for {} h already",
             expiry / 3600,
-            who.text(),
+            server.members->away.text(),
             away / 3600
         );
     }
@@ -213,32 +194,25 @@ void advise_applier(const Advised& server, Advices& out) {
     }
 }
 
-/// Other members with the same value; `first`: this server is the first of them by name.
-template <class Get>
-const Instance* twin(const Advised& server, Get get) {
-    for (const Instance* member : server.members) {
-        if (member != server.instance && member->ever_seen &&
-            get(*member) == get(*server.instance)) {
-            return member;
-        }
-    }
-    return nullptr;
+/// Another one of those with the same value.
+const Instance* twin(const Advised& server, const std::vector<const Instance*>& same) {
+    const auto found = std::find_if(same.begin(), same.end(), [&](const Instance* member) {
+        return member != server.instance;
+    });
+    return found == same.end() ? nullptr : *found;
 }
 
 void advise_ids(const Advised& server, Advices& out) {
     const auto& identity = server.identity();
-    const auto* same_id =
-        twin(server, [](const Instance& i) { return i.state.identity.server_id; });
+    const auto& by_id = server.members->by_server_id;
+    const auto* same_id = twin(server, by_id.at(identity.server_id));
     if (same_id != nullptr) {
-        // The one that comes last by name gets the new number, which is the same at each look.
+        // The primary keeps its number, else the first by name: the same at each look.
         std::vector<std::string> statements;
         std::string config;
-        if (same_id->id < server.instance->id) {
-            std::uint64_t highest = 0;
-            for (const Instance* member : server.members) {
-                highest = std::max(highest, member->state.identity.server_id);
-            }
-            const auto fresh = std::to_string(highest + 1);
+        if (server.instance != server.primary &&
+            (same_id == server.primary || same_id->id < server.instance->id)) {
+            const auto fresh = std::to_string(by_id.rbegin()->first + 1);
             statements.push_back(set_variable(server, "server_id", fresh));
             if (const auto* channel = server.instance->channel()) {
                 for (auto& statement : reconnect(server, *channel)) {
@@ -256,8 +230,7 @@ void advise_ids(const Advised& server, Advices& out) {
         );
     }
     if (!server.mariadb() && !identity.uuid.empty()) {
-        const auto* same_uuid =
-            twin(server, [](const Instance& i) { return i.state.identity.uuid; });
+        const auto* same_uuid = twin(server, server.members->by_uuid.at(identity.uuid));
         if (same_uuid != nullptr) {
             out.add(
                 "server_uuid_not_unique",

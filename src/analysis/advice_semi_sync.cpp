@@ -39,16 +39,10 @@ std::vector<std::string> install(const Advised& server, const std::string& half)
     return out;
 }
 
-/// Replicas of the same source that acknowledge, as far as their settings go.
+/// Replicas of the source that acknowledge, as far as their settings go.
 std::uint64_t acknowledgers(const Advised& server, const Instance& source) {
-    return static_cast<std::uint64_t>(std::count_if(
-        server.members.begin(),
-        server.members.end(),
-        [&](const Instance* member) {
-            return member->ever_seen && member->source() == source.id &&
-                   member->state.semi_sync.replica_enabled;
-        }
-    ));
+    const auto found = server.members->acknowledgers.find(source.id);
+    return found == server.members->acknowledgers.end() ? 0 : found->second;
 }
 
 void advise_source(const Advised& server, Advices& out) {
