@@ -26,6 +26,7 @@ inline constexpr unsigned replica_not_configured = 1200;
 inline constexpr unsigned too_many_user_connections = 1203;
 inline constexpr unsigned user_limit_reached = 1226;
 inline constexpr unsigned privilege_missing = 1227;
+inline constexpr unsigned subquery_rows = 1242;
 inline constexpr unsigned no_such_thread = 1094;
 inline constexpr unsigned binary_log_off = 1381;
 inline constexpr unsigned mariadb_no_such_connection = 1617;

@@ -123,6 +123,33 @@ TEST_P(Lock, PromotionStopsAtEachStatement) {
     ADD_FAILURE() << "it never ended";
 }
 
+TEST_P(Lock, FrozenServerIsNotWritableWhenItWakesUp) {
+    make_pair();
+    const auto performer = servers_->performer("baton.test");
+    ASSERT_DONE(perform(*performer, step(StepKind::stop_receiver, *replica_)));
+    // Right before the statement is sent, which then waits in the server's socket.
+    bool frozen = false;
+    may_act_ = [this, &frozen] {
+        if (!frozen) {
+            frozen = true;
+            replica_->freeze();
+        }
+        return true;
+    };
+
+    const auto late = perform(*performer, step(StepKind::set_writable, *replica_), 1s);
+
+    ASSERT_TRUE(frozen);
+    EXPECT_FALSE(late);
+    close(*performer);
+    run_for(1s);
+    replica_->thaw();
+    for (int i = 0; i < 20; ++i) {
+        run_for(50ms);
+        EXPECT_FALSE(replica_->writable()) << "the statement was given up long ago";
+    }
+}
+
 BATON_BOTH_KINDS(Lock);
 
 }  // namespace
