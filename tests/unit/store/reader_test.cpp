@@ -201,5 +201,36 @@ TEST_F(ReaderTest, JudgesNodesByTheMovementOfTheirHeartbeat) {
     EXPECT_THAT(watch.silent_for(7s, start + 9s), testing::ElementsAre("t1"));
 }
 
+TEST_F(ReaderTest, PassesOnWhatNodesReport) {
+    sql::NodeColumns node;
+    node.token = "t1";
+    node.name = "n1";
+    node.config_fingerprint = "at the start";
+    run(*database_, sql::register_node(node));
+    node.token = "t2";
+    node.name = "n2";
+    run(*database_, sql::register_node(node));
+    const auto text = report_text({"the account is refused", "two\nlines, \xc3\xa4"});
+    run(*database_, sql::report("t2", "reloaded", text));
+    NodeWatch watch;
+
+    const auto rows = watch.read(*database_, TimePoint{}, soon());
+
+    ASSERT_TRUE(rows);
+    ASSERT_EQ(rows->size(), 2U);
+    EXPECT_EQ((*rows)[0].config_fingerprint, "at the start");
+    EXPECT_TRUE((*rows)[0].warnings.empty());
+    EXPECT_EQ((*rows)[1].config_fingerprint, "reloaded");
+    EXPECT_THAT(
+        (*rows)[1].warnings, testing::ElementsAre("the account is refused", "two?lines, ??")
+    );
+}
+
+TEST(ReportText, FitsTheColumn) {
+    EXPECT_EQ(report_text({}), "");
+    EXPECT_LE(report_text(std::vector<std::string>(100, std::string(1000, 'x'))).size(), 4000U);
+    EXPECT_EQ(report_text({std::string(1000, 'x')}).size(), 600U);
+}
+
 }  // namespace
 }  // namespace baton::store
