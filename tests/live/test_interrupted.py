@@ -45,7 +45,7 @@ class InterruptedTest(PrimaryTest):
         for node in self.nodes:
             eventually(lambda node=node: node.knows(self.topology.servers), 20, f"{node} knows all servers")
         self.writer = self.lab.writer(self.topology)
-        time.sleep(0.5)
+        time.sleep(1.3)  # each server has been seen with writes on it
 
     # --- the two recoveries ------------------------------------------------------------------------------------------
 
