@@ -43,7 +43,11 @@ Code hanging_commits(const View& view) {
     if (lasts(view, strain.disk)) {
         return Code::primary_disk_full;
     }
-    return lasts(view, strain.commit) ? Code::primary_commits_hang : Code::no_problem;
+    // That too few replicas are connected is said by the codes of semi-sync; here are enough, and
+    // they do not acknowledge.
+    return lasts(view, strain.commit) || lasts(view, strain.acknowledgement)
+               ? Code::primary_commits_hang
+               : Code::no_problem;
 }
 
 bool turns_away(const View& view) {
@@ -105,6 +109,14 @@ Code grave_sickness(const View& view) {
     }
     if (is_cut_off(view)) {
         return Code::primary_cut_off;
+    }
+    return lasts(view, view.subject->state.strain.disk) ? Code::primary_disk_full
+                                                        : Code::no_problem;
+}
+
+Code serious_sickness(const View& view) {
+    if (!is_top(view)) {
+        return Code::no_problem;
     }
     if (const auto code = hanging_commits(view); code != Code::no_problem) {
         return code;

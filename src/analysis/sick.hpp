@@ -18,6 +18,8 @@ bool is_sickness(Code code);
 
 /// What matters more than anything that orchestrator has a code for; no_problem otherwise.
 Code grave_sickness(const View& view);
+/// What matters more than how the replicas do.
+Code serious_sickness(const View& view);
 /// What is said when there is nothing else to say.
 Code mild_sickness(const View& view);
 

@@ -117,6 +117,9 @@ Code living_primary(const View& view) {
     if (const auto code = semi_sync_problem(view); code != Code::no_problem) {
         return code;
     }
+    if (const auto code = serious_sickness(view); code != Code::no_problem) {
+        return code;
+    }
     const auto& counts = view.counts;
     if (view.subject->state.read_only && counts.replicating > 0 && view.deposed == nullptr) {
         return Code::no_writable_primary;
@@ -155,7 +158,7 @@ Code living_replica(const View& view) {
 }
 
 Code living_co_primary(const View& view) {
-    if (const auto code = grave_sickness(view); code != Code::no_problem) {
+    if (const auto code = serious_sickness(view); code != Code::no_problem) {
         return code;
     }
     return view.unsettled == 0 && view.counts.replicas > 0 && view.counts.replicating == 0

@@ -115,6 +115,9 @@ std::optional<std::string> cannot_follow(
 
 std::optional<std::string> cannot_serve(const Instance& instance) {
     const auto& identity = instance.state.identity;
+    if (identity.binlog_server) {
+        return "it is a binlog server, without data";
+    }
     if (!identity.log_bin) {
         return "its binary log is off (log_bin)";
     }

@@ -96,6 +96,9 @@ FakeResult status(const State& state, std::string_view statement) {
     if (statement.find("'Uptime'") != std::string_view::npos) {
         const auto uptime = 1'000'000 + state.since_start.count() / 1000;
         rows.push_back(FakeRow{std::string("Uptime"), std::to_string(uptime)});
+        rows.push_back(FakeRow{std::string("Threads_connected"), std::string("12")});
+        rows.push_back(FakeRow{std::string("Threads_running"), std::string("1")});
+        rows.push_back(FakeRow{std::string("Connection_errors_max_connections"), std::string("0")});
     }
     return FakeResult::table({"Variable_name", "Value"}, std::move(rows));
 }
@@ -247,6 +250,25 @@ FakeResult heartbeats(const State& state) {
     );
 }
 
+/// A few clients that do nothing, as on most servers.
+FakeResult sessions() {
+    std::vector<FakeRow> rows;
+    for (int id = 1; id <= 8; ++id) {
+        rows.push_back(FakeRow{
+            std::to_string(id),
+            std::string("app"),
+            std::string("10.0.0.7:41234"),
+            std::string("shop"),
+            std::string("Sleep"),
+            std::string("12"),
+            std::string(),
+            std::nullopt});
+    }
+    return FakeResult::table(
+        {"Id", "User", "Host", "db", "Command", "Time", "State", "Info"}, std::move(rows)
+    );
+}
+
 bool replicates(const FarmPlan& plan, std::size_t server) {
     return server % plan.cluster_size != 0;
 }
@@ -330,6 +352,9 @@ std::optional<FakeResult> answer(
     }
     if (statement == "SHOW REPLICAS") {
         return replicas(state);
+    }
+    if (statement == "SHOW PROCESSLIST") {
+        return sessions();
     }
     if (statement.starts_with("SELECT c.CHANNEL_NAME,")) {
         return heartbeats(state);

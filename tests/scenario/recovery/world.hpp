@@ -200,6 +200,7 @@ public:
 
     std::map<std::string, scenario::Server> servers;
     std::set<std::string> cannot_apply;  // waits on these end without any progress
+    std::set<std::string> unreached;     // up, and no replica can connect to them
     std::set<std::string> uncounted;     // switched on, and the source does not count them
     std::set<std::string> forgets_late;  // the promoted one keeps its channel, stopped
     std::vector<std::string> done, hooks;
@@ -261,7 +262,8 @@ private:
         }
         auto& channel = server.state.channels.front();
         const auto found = servers.find(scenario::name_of(channel.source));
-        const bool connected = found != servers.end() && up(found->second);
+        const bool connected = found != servers.end() && up(found->second) &&
+                               unreached.count(found->first) == 0;
         channel.receiver = connected ? ThreadState::running : ThreadState::connecting;
         if (connected) {
             const auto got = set_of(channel.retrieved_gtid_set).united(executed(found->second));
