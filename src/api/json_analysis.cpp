@@ -3,6 +3,7 @@
 
 #include "instance_facts.hpp"
 #include "json_instance.hpp"
+#include "json_policy.hpp"
 #include "reply.hpp"
 
 #include "baton/recovery/planner.hpp"
@@ -36,21 +37,19 @@ struct Analysis {
 };
 
 void write_cluster(JsonWriter& json, const Analysis& a, const Moment& moment) {
-    const auto& policy = moment.view->policy;
+    const auto* known = moment.view->topology->find_cluster(a.cluster_name);
+    const auto automatic = [&](const char* kind) {
+        const auto id = known == nullptr ? std::string() : known->id;
+        return is_automatic(*moment.view, id, a.cluster_name, a.cluster_alias, kind);
+    };
     json.key("ClusterDetails").begin_object();
     json.member("ClusterName", a.cluster_name);
     json.member("ClusterAlias", a.cluster_alias);
     json.member("ClusterDomain", "");
     json.member("CountInstances", 0);
     json.member("HeuristicLag", 0);
-    json.member(
-        "HasAutomatedMasterRecovery",
-        recovery::cluster_matches(policy.primary_clusters, a.cluster_name, a.cluster_alias)
-    );
-    json.member(
-        "HasAutomatedIntermediateMasterRecovery",
-        recovery::cluster_matches(policy.intermediate_clusters, a.cluster_name, a.cluster_alias)
-    );
+    json.member("HasAutomatedMasterRecovery", automatic("primary"));
+    json.member("HasAutomatedIntermediateMasterRecovery", automatic("intermediate"));
     json.end_object();
 }
 
@@ -70,7 +69,9 @@ void write_counts(JsonWriter& json, const Analysis& a) {
 void write_topology_facts(JsonWriter& json, const Analysis& a) {
     static const topology::SemiSync none;
     const auto& semi = a.instance == nullptr ? none : a.instance->state.semi_sync;
-    json.member("IsBinlogServer", false);
+    json.member(
+        "IsBinlogServer", a.instance != nullptr && a.instance->state.identity.binlog_server
+    );
     json.member("PseudoGTIDImmediateTopology", false);
     json.member("OracleGTIDImmediateTopology", a.oracle_gtid);
     json.member("MariaDBGTIDImmediateTopology", a.mariadb_gtid);

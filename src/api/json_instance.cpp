@@ -2,6 +2,7 @@
 #include "json_instance.hpp"
 
 #include "instance_facts.hpp"
+#include "json_policy.hpp"
 #include "reply.hpp"
 
 #include "baton/recovery/planner.hpp"
@@ -249,21 +250,17 @@ std::string instances_json(const std::vector<const Instance*>& instances, const 
 }
 
 void write_cluster_info(JsonWriter& json, const topology::Cluster& cluster, const Moment& moment) {
-    const auto& policy = moment.view->policy;
+    const auto automatic = [&](const char* kind) {
+        return is_automatic(*moment.view, cluster.id, cluster.name, cluster.alias, kind);
+    };
     json.begin_object();
     json.member("ClusterName", cluster.name);
     json.member("ClusterAlias", cluster.alias);
     json.member("ClusterDomain", "");
     json.member("CountInstances", cluster.members.size());
     json.member("HeuristicLag", largest_lag(cluster, *moment.view->topology));
-    json.member(
-        "HasAutomatedMasterRecovery",
-        recovery::cluster_matches(policy.primary_clusters, cluster.name, cluster.alias)
-    );
-    json.member(
-        "HasAutomatedIntermediateMasterRecovery",
-        recovery::cluster_matches(policy.intermediate_clusters, cluster.name, cluster.alias)
-    );
+    json.member("HasAutomatedMasterRecovery", automatic("primary"));
+    json.member("HasAutomatedIntermediateMasterRecovery", automatic("intermediate"));
     json.end_object();
 }
 

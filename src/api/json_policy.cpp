@@ -67,6 +67,26 @@ const policy::Effective* effective_policy(
     return found == view.policies->end() ? nullptr : found->second.get();
 }
 
+bool is_automatic(
+    const control::View& view,
+    const std::string& cluster_id,
+    const std::string& name,
+    const std::string& alias,
+    const std::string& kind
+) {
+    if (const auto* own = effective_policy(view, cluster_id)) {
+        const auto decided = own->recovery.switches.find(kind);
+        if (own->shadow || decided != own->recovery.switches.end()) {
+            return !own->shadow && decided->second.on;
+        }
+    }
+    return recovery::cluster_matches(
+        kind == "intermediate" ? view.policy.intermediate_clusters : view.policy.primary_clusters,
+        name,
+        alias
+    );
+}
+
 namespace v1 {
 
 void write_policy_version(JsonWriter& json, const policy::Version& version, bool with_document) {

@@ -14,6 +14,16 @@ namespace baton::api {
 /// What holds for a cluster; null before the node has looked.
 const policy::Effective* effective_policy(const control::View& view, const std::string& cluster_id);
 
+/// Whether a recovery of the kind ("primary", "intermediate") would begin by itself in the cluster,
+/// as far as policy and configuration go.
+bool is_automatic(
+    const control::View& view,
+    const std::string& cluster_id,
+    const std::string& name,
+    const std::string& alias,
+    const std::string& kind
+);
+
 namespace v1 {
 
 /// The document that holds, with version and author.

@@ -3,6 +3,7 @@
 
 #include "json_analysis.hpp"
 #include "json_instance.hpp"
+#include "json_policy.hpp"
 #include "reply.hpp"
 
 #include <algorithm>
@@ -66,7 +67,9 @@ bool in_active_period(const Record& record, const Moment& moment) {
     if (record.running()) {
         return true;
     }
-    const auto window_ms = to_ms(moment.view->policy.anti_flapping_window);
+    const auto* own = effective_policy(*moment.view, record.cluster_id);
+    const auto& policy = own == nullptr ? moment.view->policy : own->recovery;
+    const auto window_ms = to_ms(policy.anti_flapping_window);
     return !record.acknowledged && record.ended_ms + window_ms > moment.wall_ms;
 }
 

@@ -5,6 +5,7 @@
 #include "json_advice.hpp"
 #include "json_policy.hpp"
 
+#include "baton/analysis/notes.hpp"
 #include "baton/base/text.hpp"
 
 #include <fmt/format.h>
@@ -212,6 +213,7 @@ void write_member(
     json.member("uuid", identity.uuid);
     json.member("last_seen_ms", freshness_of(instance, moment).last_seen_ms);
     json.member("problems", sentences(instance, moment));
+    json.member("notes", analysis::notes_of(instance, topology));
     json.end_object();
 }
 
@@ -357,12 +359,14 @@ Answer would_fail_over(const Cluster& cluster, const Moment& moment) {
     const auto* own = effective_policy(view, cluster.id);
     if (view.shadow || (own != nullptr && own->shadow)) {
         const auto* const said = blocked(*worst, moment);
+        if (said != nullptr && said->kind == recovery::to_string(recovery::Refusal::Kind::shadow)) {
+            return Answer{false, said->reason};  // with what would be done
+        }
         return Answer{
             false,
-            said != nullptr ? said->reason
-            : view.shadow   ? "this service runs in shadow mode and changes nothing"
-                            : "the policy puts this cluster into shadow mode: nothing of it "
-                              "is changed"};
+            view.shadow
+                ? "this service runs in shadow mode and changes nothing"
+                : "the policy puts this cluster into shadow mode: nothing of it is changed"};
     }
     if (const auto* const refusal = blocked(*worst, moment)) {
         return Answer{false, refusal->reason};

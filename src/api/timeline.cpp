@@ -183,9 +183,12 @@ void add_commands(std::vector<Entry>& out, const topology::Cluster& cluster, con
     constexpr std::array<std::string_view, 4> of_all{
         "become-active", "hand-over", "disable-global-recoveries", "enable-global-recoveries"};
     for (const auto& audit : moment.view->audit) {
+        // Entries of an older version name only the server.
         const bool here = audit->cluster_id == cluster.id ||
-                          (audit->cluster_id.empty() && !audit->cluster_name.empty() &&
-                           audit->cluster_name == cluster.name);
+                          (audit->cluster_id.empty() &&
+                           ((!audit->cluster_name.empty() && audit->cluster_name == cluster.name) ||
+                            (!audit->instance.empty() &&
+                             moment.view->topology->cluster_of(audit->instance) == &cluster)));
         const bool everywhere =
             std::find(of_all.begin(), of_all.end(), audit->type) != of_all.end();
         if ((!here && !everywhere) ||

@@ -158,8 +158,11 @@ void Engine::Impl::decide_refusal(
             forecast != forecasts.end()) {
             decision.successor = forecast->second.successor;
         }
-        const auto begins = refusal.reason.find(": ");
-        decision.plan = refusal.reason.substr(begins == std::string::npos ? 0 : begins + 2);
+        constexpr std::string_view before_plan = "It would: ";
+        const auto begins = refusal.reason.find(before_plan);
+        decision.plan = begins == std::string::npos
+                            ? refusal.reason
+                            : refusal.reason.substr(begins + before_plan.size());
     }
     decide(std::move(decision));
 }
@@ -192,6 +195,17 @@ void Engine::Impl::decide_primary(
 ) {
     if (before == after || before.empty() || after.empty()) {
         return;
+    }
+    // Often it is seen before the recovery that did it says so.
+    for (const auto& [number, recovery] : state.recoveries()) {
+        const auto& record = recovery->record;
+        if (recovery_id.empty() && record.cluster_id == cluster_id && record.running() &&
+            record.successor == after) {
+            decide_primary(
+                cluster_id, before, after, fmt::format("by recovery {}", number), record.id
+            );
+            return;
+        }
     }
     auto decision = decision_on(Decision::Kind::role, cluster_id, before);
     decision.rule = recovery_id.empty() ? "observed" : "recovery";
@@ -228,7 +242,7 @@ recovery::Refusal Engine::Impl::shadow_refusal(
     recovery::Refusal refusal;
     refusal.kind = recovery::Refusal::Kind::shadow;
     refusal.reason = fmt::format(
-        "Shadow mode ({}; set it to active to let Baton act) changes nothing. It would: {}",
+        "In shadow mode ({}; set it to active to let Baton act) nothing is changed. It would: {}",
         settings.shadow || by == policy.set_by.end() ? "detection.mode"
                                                      : "mode by the policy's " + by->second,
         plan

@@ -82,6 +82,7 @@ Task<void> Engine::Impl::run() {
 }
 
 Task<void> Engine::Impl::play_roles() {
+    renew_policy();
     publish_view();
     for (;;) {
         if (lease.may_act()) {
@@ -256,6 +257,10 @@ Task<void> Engine::Impl::follow_step() {
     if (lease.may_act()) {
         co_return;
     }
+    const auto stored = state.policy_version();
+    if (changes && !more && resolver.version() != (stored == nullptr ? 0 : stored->number)) {
+        renew_policy();  // the backend is another one, or was read anew, and has none
+    }
     if (auto rows = co_await store.nodes(now() + 1s); rows) {
         nodes = std::move(*rows);
     }
@@ -394,7 +399,7 @@ void Engine::Impl::publish_view() {
     fresh->counters = counters;
     fresh->policy = settings.recovery;
     fresh->policies = policies;
-    fresh->policy_document = std::make_shared<const policy::Document>(resolver.document());
+    fresh->policy_document = policy_document;
     fresh->policy_version = resolver.version();
     for (const auto& [number, version] : state.policy_versions()) {
         fresh->policy_versions.push_back(version);

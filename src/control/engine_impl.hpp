@@ -365,6 +365,8 @@ struct Engine::Impl {
     std::set<std::string> running;  // places (place_of) with a recovery task
     std::map<std::string, std::shared_ptr<baton::Event>> recovery_ended;  // by recovery id
     policy::Resolver resolver;
+    std::shared_ptr<const policy::Document> policy_document =
+        std::make_shared<const policy::Document>();  // of the resolver, for views
     std::shared_ptr<const std::map<std::string, std::shared_ptr<const policy::Effective>>>
         policies =
             std::make_shared<const std::map<std::string, std::shared_ptr<const policy::Effective>>>(

@@ -37,12 +37,19 @@ Task<Result<T>> on_core(asio::any_io_executor core, Task<Result<T>> command) {
     co_return std::move(*result);
 }
 
+/// A single text is told without its quotes.
+std::string plain(const std::string& json) {
+    const bool one = json.size() >= 2 && json.front() == '"' &&
+                     json.find('\\') == std::string::npos && json.find('"', 1) == json.size() - 1;
+    return one ? json.substr(1, json.size() - 2) : json;
+}
+
 std::string difference_text(const policy::Difference& difference) {
     return fmt::format(
         "{}: {} -> {}{}",
         difference.key,
-        difference.before,
-        difference.after,
+        plain(difference.before),
+        plain(difference.after),
         difference.set_by.empty() ? "" : " by " + difference.set_by
     );
 }
@@ -116,6 +123,7 @@ void Engine::Impl::renew_policy() {
         }
     }
     resolver = policy::Resolver(base_policy(), std::move(document), number);
+    policy_document = std::make_shared<const policy::Document>(resolver.document());
     policies = std::make_shared<const Policies>();
     refresh_policies();
 }
@@ -300,6 +308,7 @@ Task<Result<std::uint64_t>> Engine::Impl::store_policy(
     );
     decide_policy(version, *before);
     take_over_recoveries();  // some may have been left alone in shadow mode
+    update_forecasts();
     publish();
     co_return version.number;
 }

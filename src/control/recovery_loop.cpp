@@ -422,7 +422,7 @@ void Engine::Impl::on_promoted(
         record.cluster_id,
         cluster.primary,
         record.successor,
-        fmt::format("promoted by recovery {}", record.number),
+        fmt::format("by recovery {}", record.number),
         record.id
     );
     cluster.primary = record.successor;

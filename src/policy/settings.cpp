@@ -491,7 +491,7 @@ std::vector<Setting> table() {
         time_row<&R::max_candidate_lag, 0, 30 * day>(
             "candidates.max_lag",
             "0s to 30d",
-            "Who was further behind when last seen before the failure is not promoted. 0s: no "
+            "Who is further behind is not promoted, unless it has caught up meanwhile. 0s: no "
             "limit."
         ),
         {"candidates.preferred_may_lack",

@@ -150,7 +150,8 @@ Forecast forecast(
         out.blockers.push_back(choice.refusal.reason);
     } else {
         out.successor = choice.successor->id;
-        if (!record.semi_sync) {
+        const Instance* living = topology.find(cluster.primary);
+        if (!record.semi_sync && living != nullptr && living->reachable()) {
             out.loss += ". " + bound_of_loss(*choice.successor);
         }
         estimate(out, choice, all, policy);

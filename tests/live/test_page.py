@@ -88,7 +88,7 @@ class Live(PageTest):
         for replica in topology.replicas:
             self.assertIn("replica", before[replica.address])
             self.assertIn("read-only", before[replica.address])
-        self.shows("If the primary died now", "would be promoted")
+        self.shows("If the primary died now", "would be promoted", "It would take about", "What could be lost", "As configured")
         self.picture("cluster")
 
         self.browser.execute_script("window.sameDocument = true")
@@ -104,7 +104,13 @@ class Live(PageTest):
         self.browser.find_element("css selector", "main table a").click()
         self.shows("Recovery", "Evidence", "Candidates", "promote")
         self.picture("recovery")
-        for path, words in (("/web/nodes", [node.name for node in nodes]), ("/web/audit", ["recover"])):
+        self.browser.get(standby.url + f"/web/timeline/{promoted.address}")
+        self.shows("timeline", "recovery begins", "new primary", "recovered", "detected", "epoch")
+        self.picture("timeline")
+        for path, words in (
+            ("/web/nodes", [node.name for node in nodes]), ("/web/audit", ["recover"]),
+            ("/web/policy", ["There are no rules", "None was stored yet"]),
+        ):
             self.browser.get(active.url + path)
             self.shows(*words)
             self.assertNotIn("null", self.text())

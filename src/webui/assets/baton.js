@@ -84,7 +84,8 @@ function serverCard(s, wanted) {
   return h('div', { class: 'card server ' + s.state + (wanted && s.id.toLowerCase().includes(wanted) ? ' hit' : '') },
     h('div', { class: 'who' }, h('div', { class: 'name' }, s.alias ? s.alias + ' ' : '', h('span', { class: s.alias ? 'quiet' : '' }, s.id)),
       h('div', { class: 'facts' }, [s.flavor + ' ' + (/^[0-9.]+/.exec(s.version) || [s.version])[0], s.data_center, s.gtid ? 'GTID' : s.source ? 'no GTID' : null, s.binlog_format].filter(Boolean).join(' · ')),
-      (s.problems || []).map(p => h('div', { class: 'facts', style: null }, '⚠ ' + p))),
+      (s.problems || []).map(p => h('div', { class: 'facts', style: null }, '⚠ ' + p)),
+      (s.notes || []).map(p => h('div', { class: 'facts', style: null }, 'ℹ ' + p))),
     h('div', { class: 'tags' }, tags, serverOrders(s)));
 }
 
@@ -173,7 +174,7 @@ function moment(e, short) {
       e.recovery ? link('/web/recovery/' + encodeURIComponent(e.recovery), 'recovery ' + e.recovery_number) : null),
     h('div', { class: 'what' }, short && e.text.length > 180 ? e.text.slice(0, 180) + '…' : e.text),
     short ? null : h('div', { class: 'facts' }, facts),
-    short || !more ? null : h('details', { 'data-key': key }, h('summary', {}, [evidence.length ? plural(evidence.length, 'piece') + ' of evidence' : null, steps.length ? plural(steps.length, 'step') : null].filter(Boolean).join(', ')),
+    short || !more ? null : h('details', { 'data-key': key }, h('summary', {}, [evidence.length ? e.kind === 'policy' ? plural(evidence.length, 'setting') : plural(evidence.length, 'piece') + ' of evidence' : null, steps.length ? plural(steps.length, 'step') : null].filter(Boolean).join(', ')),
       list(evidence),
       steps.length ? h('table', { class: 'steps' }, steps.map(s => h('tr', {}, h('td', {}, s.number), h('td', {}, s.text), h('td', {}, pill(s.state, { done: 'ok', failed: 'critical', intended: 'info pulse' }[s.state]), ' ', h('span', { class: 'quiet' }, s.outcome)), h('td', { class: 'number' }, ms(Math.round(s.duration_ms)))))) : null));
 }
@@ -201,7 +202,7 @@ async function policy() {
       h('div', {}, rules.length ? rules.map((r, n) => [h('div', { class: 'card' },
         h('div', { class: 'row' }, pill('rule ' + (n + 1)), h('b', {}, r.name || '')),
         h('div', { class: 'quiet' }, 'clusters ', h('span', { class: 'mono' }, r.match.clusters.join(', ')), r.match.except ? [' but not ', h('span', { class: 'mono' }, r.match.except.join(', '))] : null),
-        h('table', { class: 'narrow' }, Object.entries(r.set).map(([k, v]) => h('tr', {}, h('td', { class: 'mono' }, k), h('td', {}, valueText(v)))))), h('p', {})])
+        h('table', { class: 'narrow even' }, Object.entries(r.set).map(([k, v]) => h('tr', {}, h('td', { class: 'mono' }, k), h('td', {}, valueText(v)))))), h('p', {})])
         : h('div', { class: 'card' }, h('b', {}, 'There are no rules.'), h('p', {}, 'Every cluster is as the configuration says.'))),
       h('div', {}, h('h2', { class: 'first' }, 'History'), versions.length ? h('div', { class: 'card scroll' }, h('table', { class: 'narrow' }, versions.map(v => h('tr', {}, h('td', {}, v.version),
         h('td', {}, v.cleared ? 'configuration' : plural(v.rules, 'rule'), v.rolled_back_to ? ' as ' + v.rolled_back_to : '', h('div', { class: 'quiet' }, (v.by || 'somebody') + ', ' + time(v.at_ms)), v.comment ? h('div', { class: 'quiet' }, v.comment) : null)))))
@@ -233,7 +234,7 @@ async function cluster(name) {
   const wanted = search.value.trim().toLowerCase();
   const running = c.recoveries.find(r => r.state === 'running');
   return [
-    h('div', { class: 'row' }, h('h1', {}, c.alias || c.name), pill(c.state === 'ok' ? 'healthy' : c.state, c.state), pill(plural(c.members.length, 'server')), clusterOrders(c)),
+    h('div', { class: 'row' }, h('h1', {}, c.alias || c.name), pill(c.state === 'ok' ? 'healthy' : c.state, c.state), pill(plural(c.members.length, 'server')), e.mode === 'shadow' ? pill('shadow mode', 'warning', 'Baton reports what it would do here and changes nothing') : null, clusterOrders(c)),
     h('div', { class: 'quiet' }, c.primary ? 'primary ' + c.primary : 'no primary', ' · ', c.name),
     h('p', {}),
     h('div', { class: 'columns' },

@@ -294,6 +294,7 @@ TEST_F(PolicyTest, TheTimelineTellsARecoveryAndTheChangeOfThePrimaryOnce) {
         EXPECT_EQ(decision->node, "a");
         EXPECT_GT(decision->epoch, 0U);
         EXPECT_FALSE(decision->rule.empty());
+        EXPECT_FALSE(decision->recovery_id.empty()) << to_string(decision->kind);
     }
     EXPECT_TRUE(until([&] { return kinds(*b) == kinds(*a); }));
 }

@@ -66,6 +66,7 @@ TEST(Config, NamesFileLineAndWhatIsAllowed) {
     EXPECT_THAT(fault("http: {listen: 'x:y'}\n"), HasSubstr("is not a TCP port"));
     EXPECT_THAT(fault("lease: {duration: 2s, renew: 1s}\n"), HasSubstr("at most a quarter"));
     EXPECT_THAT(fault("backend: {url: 'postgres://x'}\n"), HasSubstr("mysql://user@host:port"));
+    EXPECT_THAT(fault("advice: {ignore: [loud]}\n"), HasSubstr("'loud' is no code of an advice"));
 }
 
 TEST(Config, ReportsEveryFaultAtOnce) {
@@ -150,6 +151,57 @@ TEST(Config, ReadsTimes) {
     for (const char* text : {"", "s", "1", "-1s", "1 s", "1y", "1e99s", "nan s", "nans"}) {
         EXPECT_FALSE(parse_duration(text)) << text;
     }
+}
+
+TEST(Config, ReadsRulesOfThePolicyAndNamesTheirFaultsWithLineAndPlace) {
+    auto good = parse(
+        "policies:\n"
+        "  - name: quick\n"
+        "    match: {clusters: [alias=orders]}\n"
+        "    set: {wait_before_acting: 5s, recovery: {primary: on}, hooks: {pre_failover: [a, "
+        "b]}}\n",
+        "f"
+    );
+    ASSERT_TRUE(good) << good.error().what;
+    EXPECT_EQ(
+        good->policies,
+        R"({"rules":[{"name":"quick","match":{"clusters":["alias=orders"]},"set":)"
+        R"({"hooks.pre_failover":["a","b"],"recovery.primary":"on","wait_before_acting":"5s"}}]})"
+    );
+    EXPECT_NE(fingerprint(*good), fingerprint(*parse("", "f"))) << "all nodes should have the same";
+    EXPECT_TRUE(needs_restart(*parse("", "f"), *good).empty());
+
+    auto bad = parse(
+        "node: {name: a}\npolicies:\n  - match: {clusters: ['(']}\n    set: {wait: 5s, lagging: "
+        "x}\n",
+        "f"
+    );
+
+    ASSERT_FALSE(bad);
+    EXPECT_THAT(bad.error().what, HasSubstr("f:2: policies: rules[0].match.clusters[0]: '('"));
+    EXPECT_THAT(bad.error().what, HasSubstr("f:2: policies: rules[0].set.wait: unknown key"));
+    EXPECT_THAT(
+        bad.error().what, HasSubstr("f:2: policies: rules[0].set.lagging: 'x' is not a time")
+    );
+}
+
+TEST(Config, YamlOfAnyKindBecomesJsonOrAFault) {
+    EXPECT_EQ(*json_of_yaml("a: [1, on, {b: 'x\"'}]\n", "f"), R"({"a":["1","on",{"b":"x\""}]})");
+    EXPECT_EQ(*json_of_yaml("", "f"), "null");
+    EXPECT_FALSE(json_of_yaml("a: [", "f"));
+    EXPECT_FALSE(json_of_yaml("{a: 1, a: 2}", "f"));
+    EXPECT_FALSE(json_of_yaml("? [a]\n: b\n", "f"));
+    EXPECT_FALSE(json_of_yaml(std::string(100, '['), "f"));
+    // Each level names the one before ten times.
+    std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+    for (int at = 1; at < 9; ++at) {
+        bomb += "a" + std::to_string(at) + ": &a" + std::to_string(at) + " [";
+        for (int n = 0; n < 10; ++n) {
+            bomb += (n == 0 ? "*a" : ", *a") + std::to_string(at - 1);
+        }
+        bomb += "]\n";
+    }
+    EXPECT_FALSE(json_of_yaml(bomb, "f"));
 }
 
 }  // namespace baton::config
