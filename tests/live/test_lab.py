@@ -133,6 +133,8 @@ _STATEMENTS = {
         "SELECT * FROM performance_schema.replication_connection_status",
         "SELECT * FROM performance_schema.replication_group_members",
         "SELECT * FROM performance_schema.processlist",
+        "SELECT VARIABLE_NAME, VARIABLE_SOURCE FROM performance_schema.variables_info",
+        "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.persisted_variables",
         "STOP REPLICA IO_THREAD",
         "STOP REPLICA",
         "CHANGE REPLICATION SOURCE TO SOURCE_CONNECT_RETRY=1",

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace baton::api {
 namespace {
 
@@ -147,6 +149,31 @@ TEST(Explain, SaysWhatKeepsItFromActing) {
         form(view, v1::write_explanation)["why"],
         "this service runs in shadow mode and changes nothing"
     );
+}
+
+TEST(Explain, EndsWithSettingsThatShouldBeMended) {
+    topology::Builder builder;
+    const auto now = std::chrono::steady_clock::now();
+    auto replica = a_replica(20721, 20720);
+    replica.settings.read = replica.settings.replica_words = replica.settings.can_persist = true;
+    replica.identity.replica_net_timeout_seconds = 60;
+    builder.apply(seen(20720, a_server(20720), now));
+    builder.apply(seen(20721, replica, now));
+    auto view = view_of(builder, now);
+
+    const auto settings = form(*view, v1::write_explanation)["settings"];
+    const auto found = std::find_if(settings.begin(), settings.end(), [](const Json& advice) {
+        return advice["code"] == "replica_net_timeout_long";
+    });
+    ASSERT_NE(found, settings.end()) << settings.dump();
+    EXPECT_EQ(keys_of(*found), "code server severity sentence statements config");
+    EXPECT_EQ((*found)["server"], "127.0.0.1:20721");
+    EXPECT_EQ((*found)["severity"], "warning");
+    EXPECT_EQ((*found)["statements"][0], "SET PERSIST replica_net_timeout = 10");
+    EXPECT_EQ((*found)["config"], "replica_net_timeout = 10");
+
+    view->advice.ignore = {"*"};
+    EXPECT_TRUE(form(*view, v1::write_explanation)["settings"].empty());
 }
 
 TEST(Explain, QuotesTheVetoes) {
