@@ -27,7 +27,8 @@ public:
     /// Tells the nodes that the lease was given back, so that they need not wait for their next
     /// look at it. Nothing depends on it.
     virtual Task<void> look(std::vector<NodeRow> nodes, Deadline deadline) = 0;
-    /// Asks the nodes to leave the lease that is about to be given back to another one. A hint, too.
+    /// Asks the nodes to leave the lease that is about to be given back to another one. A hint,
+    /// too.
     virtual Task<void> stand_back(std::vector<NodeRow> nodes, Deadline deadline) = 0;
 };
 

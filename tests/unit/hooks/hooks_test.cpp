@@ -107,9 +107,9 @@ TEST(Hooks, AreEndedWhenTheirCoroutineIsCancelled) {
     Runner runner;
     bool ended = false;
     const auto wait = [](Runner* from, bool* done) -> Task<void> {
-        auto result = co_await from->run(
-            "sleep 600", {}, std::chrono::steady_clock::now() + std::chrono::minutes(5)
-        );
+        std::map<std::string, std::string> nothing;
+        const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+        auto result = co_await from->run("sleep 600", std::move(nothing), limit);
         *done = result && result->timed_out;
     };
     asio::cancellation_signal cancel;

@@ -180,12 +180,9 @@ TEST(SqlRules, FindEachThingThatATableMayNotHave) {
         Contains(HasSubstr("no primary key"))
     );
     EXPECT_THAT(
-        table_breaches(table("ENGINE=NDB", "ENGINE=InnoDB"), engine),
-        Contains(HasSubstr("engine"))
+        table_breaches(table("ENGINE=NDB", "ENGINE=InnoDB"), engine), Contains(HasSubstr("engine"))
     );
-    EXPECT_THAT(
-        table_breaches(table(" ENGINE=NDB", ""), engine), Contains(HasSubstr("engine"))
-    );
+    EXPECT_THAT(table_breaches(table(" ENGINE=NDB", ""), engine), Contains(HasSubstr("engine")));
     EXPECT_THAT(
         table_breaches(table("n BIGINT", "n BIGINT AUTO_INCREMENT"), engine),
         Contains(HasSubstr("chooses keys"))
