@@ -88,10 +88,15 @@ Code absent_one(const View& view) {
     return Code::no_problem;
 }
 
-/// Nothing was written to its binary log for long, as far as this observer has seen.
-bool stands_still(const View& view) {
-    const auto moved = view.subject->binlog_moved_at;
-    return moved != TimePoint{} && view.now() - moved > view.policy->locked_semi_sync_after;
+/// Sessions have been waiting for so long. The binary log may well move on meanwhile: what waits is
+/// in it already.
+bool waits_for_acknowledgement(const View& view) {
+    const auto& strain = view.subject->state.strain;
+    const auto lasts = [&](const topology::Waiters& waiters) {
+        return waiters.sessions > 0 &&
+               std::chrono::seconds(waiters.seconds) >= view.policy->locked_semi_sync_after;
+    };
+    return lasts(strain.acknowledgement) || lasts(strain.commit);
 }
 
 Code semi_sync_problem(const View& view) {
@@ -101,8 +106,9 @@ Code semi_sync_problem(const View& view) {
         return Code::no_problem;
     }
     if (semi_sync.clients < semi_sync.wait_for_replica_count) {
-        return stands_still(view) ? Code::locked_semi_sync_primary
-                                  : Code::locked_semi_sync_primary_hypothesis;
+        return stands_still(view) || waits_for_acknowledgement(view)
+                   ? Code::locked_semi_sync_primary
+                   : Code::locked_semi_sync_primary_hypothesis;
     }
     return view.policy->enforce_exact_semi_sync &&
                    semi_sync.clients > semi_sync.wait_for_replica_count

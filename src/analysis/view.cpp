@@ -138,6 +138,11 @@ bool failing_to_connect(const Instance& replica) {
            cannot_connect(*channel);
 }
 
+bool stands_still(const View& view) {
+    const auto moved = view.subject->binlog_moved_at;
+    return moved != TimePoint{} && view.now() - moved > view.policy->locked_semi_sync_after;
+}
+
 bool all_lag(const View& view) {
     unsigned undelayed = 0;
     for (const auto* replica : view.replicas) {

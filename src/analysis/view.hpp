@@ -41,6 +41,8 @@ struct View {
 
 View view_of(const Topology& topology, const Instance& subject, const Policy& policy);
 
+/// Nothing was written to its binary log for long, as far as this observer has seen.
+bool stands_still(const View& view);
 /// Every replica that does not wait on purpose is behind.
 bool all_lag(const View& view);
 /// A replica that cannot connect although it runs; orchestrator's "failing to connect".

@@ -196,7 +196,7 @@ std::vector<std::string> evidence_of(const View& view, Code code) {
         code == Code::primary_with_too_many_semi_sync_replicas) {
         tell_of_semi_sync(view, out);
     }
-    if (code == Code::locked_semi_sync_primary) {
+    if (code == Code::locked_semi_sync_primary && stands_still(view)) {
         out.emplace_back("nothing was written to its binary log for long");
     }
     if (code == Code::receiver_left_stopped) {

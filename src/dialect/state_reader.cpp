@@ -78,7 +78,10 @@ bool StateReader::wants_sessions() const {
         waits(strain_.global_lock)) {
         return true;
     }
-    return (stands_still_ || threads_running_ >= many_threads) &&
+    const auto& semi_sync = state_.semi_sync;
+    const bool unacknowledged = semi_sync.source_enabled && semi_sync.source_status &&
+                                semi_sync.clients < semi_sync.wait_for_replica_count;
+    return (stands_still_ || unacknowledged || threads_running_ >= many_threads) &&
            now_ - sessions_at_ >= look_at_sessions_every;
 }
 
