@@ -20,8 +20,6 @@ constexpr WallMs maintenance_ms =
 constexpr WallMs candidate_ms = 3600'000;  // registrations are renewed by cron
 constexpr WallMs repeated_recover_ms = 60'000;
 constexpr Duration forget_pause = 10s;
-constexpr Duration hand_over_limit = 1s;      // for the one that is meant to take the lease
-constexpr Duration stand_back_limit = 150ms;  // for the others to be told to leave it
 
 /// Runs a command on the core's executor and resumes the caller on its own.
 template <class T>
@@ -512,8 +510,7 @@ Task<Result<recovery::Record>> Engine::Impl::recover(
                 std::make_optional(order)
             );
             if (const auto* refusal = std::get_if<recovery::Refusal>(&decision)) {
-                auto refused =
-                    decision_on(Decision::Kind::refused, cluster->id, finding->subject);
+                auto refused = decision_on(Decision::Kind::refused, cluster->id, finding->subject);
                 refused.code = finding->code;
                 refused.rule = recovery::to_string(refusal->kind);
                 refused.text = "the ordered recovery is refused: " + refusal->reason;
@@ -560,117 +557,6 @@ Task<Result<void>> Engine::Impl::reload_configuration(std::string by) {
         log::info("configuration reloaded");
     }
     co_return Result<void>{};
-}
-
-Task<Result<void>> Engine::Impl::hand_over(std::string to, std::string by) {
-    if (auto lead_check = must_lead(); !lead_check) {
-        co_return lead_check.error();
-    }
-    if (!running.empty()) {
-        co_return fail(
-            Errc::conflict, "a recovery is running; hand over when it has ended, or stop this node"
-        );
-    }
-    if (auto somebody = can_take(to); !somebody) {
-        co_return somebody.error();
-    }
-    auto message = fmt::format("from {} to {}", identity.name, to.empty() ? "any other" : to);
-    co_await give_back(to, std::move(message), std::move(by));
-    if (to.empty()) {
-        co_return Result<void>{};
-    }
-    co_return co_await await_holder(to);
-}
-
-/// Whether there is such a node that could take the lease; "" = any other.
-Result<void> Engine::Impl::can_take(const std::string& to) const {
-    const auto token = lease.status().token;
-    std::string names;
-    const ports::NodeRow* dead = nullptr;
-    for (const auto& node : nodes) {
-        if (node.token == token) {
-            continue;
-        }
-        if (node.alive && (to.empty() || node.name == to)) {
-            return {};
-        }
-        if (node.alive) {
-            names += (names.empty() ? "" : ", ") + node.name;
-        } else if (node.name == to) {
-            dead = &node;
-        }
-    }
-    if (to.empty()) {
-        return fail(Errc::not_found, "no other node is alive, so nobody could take the lease");
-    }
-    if (to == identity.name) {
-        return fail(Errc::conflict, fmt::format("{} is the active node already", to));
-    }
-    const auto others = names.empty() ? "no other node is alive" : "alive are: " + names;
-    if (dead != nullptr) {
-        return fail(
-            Errc::not_found,
-            fmt::format("node {} is not alive (its heartbeat stands still); {}", to, others)
-        );
-    }
-    return fail(Errc::not_found, fmt::format("there is no node '{}'; {}", to, others));
-}
-
-/// After a hand-over: whether the node that was meant has taken the lease.
-Task<Result<void>> Engine::Impl::await_holder(std::string to) {
-    const auto end = now() + hand_over_limit;
-    std::string holder;
-    while (now() < end) {
-        const auto status = lease.status();
-        const auto row = std::find_if(nodes.begin(), nodes.end(), [&](const auto& node) {
-            return node.token == status.holder_token;
-        });
-        holder = row == nodes.end() || status.holder_token == status.token ? "" : row->name;
-        if (status.may_act) {
-            holder = identity.name;
-        }
-        if (holder == to) {
-            co_return Result<void>{};
-        }
-        if (!holder.empty()) {
-            co_return fail(
-                Errc::conflict, fmt::format("{} took the lease, and not {}", holder, to)
-            );
-        }
-        lease.look_now();
-        co_await sleep_for(20ms);
-    }
-    co_return fail(
-        Errc::timeout,
-        fmt::format("{} gave the lease back, but {} has not taken it yet", identity.name, to)
-    );
-}
-
-/// Writes down what is known and why, and releases the lease.
-/// `to`: name of the node that is to take it, "" = any.
-Task<void> Engine::Impl::give_back(std::string to, std::string message, std::string by) {
-    audit("hand-over", {}, "", message, by);
-    std::vector<ports::Document> documents;
-    for (const auto& [name, data] : outbox) {
-        documents.emplace_back(name.first, name.second, data);
-    }
-    if (auto written = co_await commit(std::move(documents), 500ms); !written) {
-        log::warning("handing over with state not written: {}", written.error().what);
-    }
-    const auto own = lease.status().token;
-    std::vector<ports::NodeRow> others;
-    std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(others), [&](const auto& node) {
-        return node.alive && node.token != own;
-    });
-    if (!to.empty()) {
-        auto bystanders = others;
-        std::erase_if(bystanders, [&](const auto& node) { return node.name == to; });
-        co_await peers.stand_back(std::move(bystanders), now() + stand_back_limit);
-        std::erase_if(others, [&](const auto& node) { return node.name != to; });
-    }
-    lease.release();
-    role_signal.set();
-    co_await peers.look(std::move(others), now() + 200ms);
 }
 
 // The public face: each command runs on the core's executor.
