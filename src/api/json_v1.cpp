@@ -4,6 +4,7 @@
 #include "instance_facts.hpp"
 #include "json_advice.hpp"
 #include "json_policy.hpp"
+#include "json_v1_parts.hpp"
 
 #include "baton/analysis/notes.hpp"
 #include "baton/base/text.hpp"
@@ -16,14 +17,7 @@
 
 namespace baton::api::v1 {
 
-namespace {
-
-using analysis::Finding;
-using analysis::Severity;
-using topology::Cluster;
-using topology::Instance;
-
-enum class State { ok, warning, critical };
+namespace parts {
 
 std::string_view to_string(State state) {
     switch (state) {
@@ -49,19 +43,6 @@ State state_of(Severity severity) {
     }
     return State::ok;
 }
-
-/// A state and why.
-struct Verdict {
-    State state = State::ok;
-    std::string summary;
-
-    void worsen(State other, const std::string& why) {
-        if (other > state) {
-            state = other;
-            summary = why;
-        }
-    }
-};
 
 // ---- one server
 
@@ -330,55 +311,6 @@ void write_findings(JsonWriter& json, const Cluster& cluster, const Moment& mome
     json.end_array();
 }
 
-// ---- explain
-
-struct Answer {
-    bool yes = false;
-    std::string why;
-};
-
-Answer would_fail_over(const Cluster& cluster, const Moment& moment) {
-    const auto& view = *moment.view;
-    if (const auto* const record = running_recovery(cluster, moment)) {
-        return Answer{true, fmt::format("recovery {} is running", record->number)};
-    }
-    const Finding* worst = nullptr;
-    for (const auto* finding : findings_of(cluster, moment)) {
-        if (finding->actionable() && (worst == nullptr || finding->is_primary)) {
-            worst = finding;
-        }
-    }
-    if (worst == nullptr) {
-        for (const auto* finding : findings_of(cluster, moment)) {
-            if (!finding->vetoes.empty()) {
-                return Answer{false, join(finding->vetoes, "; ")};
-            }
-        }
-        return Answer{false, "no failure is seen that a recovery would cure"};
-    }
-    const auto* own = effective_policy(view, cluster.id);
-    if (view.shadow || (own != nullptr && own->shadow)) {
-        const auto* const said = blocked(*worst, moment);
-        if (said != nullptr && said->kind == recovery::to_string(recovery::Refusal::Kind::shadow)) {
-            return Answer{false, said->reason};  // with what would be done
-        }
-        return Answer{
-            false,
-            view.shadow
-                ? "this service runs in shadow mode and changes nothing"
-                : "the policy puts this cluster into shadow mode: nothing of it is changed"};
-    }
-    if (const auto* const refusal = blocked(*worst, moment)) {
-        return Answer{false, refusal->reason};
-    }
-    if (view.recoveries_disabled) {
-        return Answer{
-            false,
-            fmt::format("automatic recovery is disabled by {}", view.recoveries_disabled_by)};
-    }
-    return Answer{true, worst->summary};
-}
-
 void write_candidates(JsonWriter& json, const std::vector<recovery::CandidateVerdict>& candidates) {
     json.key("candidates").begin_array();
     for (const auto& candidate : candidates) {
@@ -390,35 +322,6 @@ void write_candidates(JsonWriter& json, const std::vector<recovery::CandidateVer
         json.end_object();
     }
     json.end_array();
-}
-
-void write_forecast(JsonWriter& json, const recovery::Forecast& forecast) {
-    json.key("forecast").begin_object();
-    json.member("successor", text_or_empty(forecast.successor));
-    json.member("loss", forecast.loss);
-    json.member("blockers", forecast.blockers);
-    write_candidates(json, forecast.candidates);
-    write_ids(json, "would_be_lost", forecast.would_be_lost);
-    json.key("lost").begin_array();
-    for (const auto& lost : forecast.lost) {
-        json.begin_object();
-        json.member("id", lost.id.text());
-        json.member("reason", lost.reason);
-        json.end_object();
-    }
-    json.end_array();
-    json.member("duration_ms", forecast.duration_ms());
-    json.key("duration").begin_array();
-    for (const auto& part : forecast.duration) {
-        json.begin_object();
-        json.member("what", part.what);
-        json.member("ms", part.ms);
-        json.member("basis", part.basis);
-        json.end_object();
-    }
-    json.end_array();
-    json.member("successor_lag_seconds", forecast.successor_lag_seconds);
-    json.end_object();
 }
 
 // ---- recoveries
@@ -511,110 +414,9 @@ void write_step(JsonWriter& json, const recovery::StepRecord& step) {
     json.end_object();
 }
 
-// ---- nodes
+}  // namespace parts
 
-void write_self(JsonWriter& json, const control::NodeStatus& status, const control::View& view) {
-    const auto& lease = status.lease;
-    json.key("self").begin_object();
-    json.member("name", status.name);
-    json.member("token", status.token);
-    json.member("api_url", status.api_url);
-    json.member("version", status.version);
-    json.member("active", lease.may_act);
-    json.member("active_name", status.active_name);
-    json.member("active_url", status.active_url);
-    json.member("active_since_ms", status.active_since_ms);
-    json.member("started_ms", status.started_ms);
-    json.member("state_age_ms", to_ms(status.state_age));
-    json.member("state_source", view.source);
-    json.member("backend_ok", lease.backend_ok);
-    json.member("backend_error", lease.backend_error);
-    json.member("backend_address", lease.backend_address);
-    json.member("epoch", lease.epoch);
-    json.member("lease_left_ms", to_ms(lease.left));
-    json.member("recoveries_disabled", view.recoveries_disabled);
-    json.member("recoveries_disabled_by", view.recoveries_disabled_by);
-    json.member("brake", view.brake);
-    json.member("shadow", view.shadow);
-    json.member("config_fingerprint", status.config_fingerprint);
-    json.member("warnings", status.warnings);
-    json.end_object();
-}
-
-/// The one that the others are compared with: the active one, else this one.
-const ports::NodeRow* measure_of(
-    const std::vector<ports::NodeRow>& rows, const control::NodeStatus& status
-) {
-    const auto& token = status.active_token.empty() ? status.token : status.active_token;
-    const auto found =
-        std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.token == token; });
-    return found == rows.end() ? nullptr : &*found;
-}
-
-/// What is wrong with the living nodes, as sentences.
-std::vector<std::string> warnings_of(
-    const std::vector<ports::NodeRow>& rows, const control::NodeStatus& status
-) {
-    std::vector<std::string> all;
-    const auto* measure = measure_of(rows, status);
-    for (const auto& row : rows) {
-        const bool self = row.token == status.token;
-        if (!row.alive && !self) {
-            continue;
-        }
-        if (measure != nullptr && row.config_fingerprint != measure->config_fingerprint) {
-            all.push_back(fmt::format(
-                "node {} has another configuration ({}) than node {} ({})",
-                row.name,
-                row.config_fingerprint,
-                measure->name,
-                measure->config_fingerprint
-            ));
-        }
-        if (measure != nullptr && row.version != measure->version) {
-            all.push_back(fmt::format(
-                "node {} runs version {}, node {} version {}",
-                row.name,
-                row.version,
-                measure->name,
-                measure->version
-            ));
-        }
-        for (const auto& warning : self ? status.warnings : row.warnings) {
-            all.push_back(fmt::format("node {}: {}", row.name, warning));
-        }
-    }
-    return all;
-}
-
-void write_node(JsonWriter& json, const ports::NodeRow& row, const control::NodeStatus& status) {
-    const bool self = row.token == status.token;
-    const bool active = self ? status.lease.may_act
-                             : !status.active_token.empty() && row.token == status.active_token;
-    json.begin_object();
-    json.member("name", row.name);
-    json.member("token", row.token);
-    json.member("api_url", row.api_url);
-    json.member("version", row.version);
-    json.member("priority", row.priority);
-    json.member("active", active);
-    json.member("alive", row.alive || self);
-    json.member("epoch", active ? std::optional<std::uint64_t>(status.lease.epoch) : std::nullopt);
-    // Another node's: until it could be taken, as seen from here.
-    const auto left = self ? status.lease.left : active ? status.lease.holder_left : Duration{};
-    json.member(
-        "lease_left_ms",
-        self || left > Duration{} ? std::optional<std::int64_t>(to_ms(left)) : std::nullopt
-    );
-    json.member("backend_address", row.backend_address);
-    json.member("config_fingerprint", row.config_fingerprint);
-    json.member("warnings", self ? status.warnings : row.warnings);
-    json.member("last_heard_ms", self ? std::int64_t{0} : to_ms(row.since_beat));
-    json.member("started_ms", row.started_ms);
-    json.end_object();
-}
-
-}  // namespace
+using namespace parts;
 
 void write_cluster(JsonWriter& json, const Cluster& cluster, const Moment& moment) {
     const auto& topology = *moment.view->topology;
@@ -654,86 +456,6 @@ void write_cluster_details(JsonWriter& json, const Cluster& cluster, const Momen
         write_recovery(json, *record);
     }
     json.end_array();
-    json.end_object();
-}
-
-namespace {
-
-/// What the state rests on when nothing is wrong, too.
-std::vector<std::string> state_evidence(const Cluster& cluster, const Moment& moment) {
-    const auto& topology = *moment.view->topology;
-    std::vector<std::string> out;
-    const auto* primary = topology.find(cluster.primary);
-    if (primary == nullptr) {
-        out.emplace_back("no server of the cluster is known to be its primary");
-    } else if (!freshness_of(*primary, moment).valid) {
-        out.push_back(primary->id.text() + " " + unreachable_text(*primary));
-    } else {
-        out.push_back(fmt::format(
-            "{} answers in {} ms and is {}",
-            primary->id.text(),
-            std::max<std::int64_t>(1, to_ms(primary->health.latency)),
-            primary->state.read_only ? "read-only" : "writable"
-        ));
-    }
-    std::size_t replicas = 0;
-    std::size_t replicating = 0;
-    std::int64_t lag = 0;
-    for (const auto* member : topology.members(cluster)) {
-        if (member->id == cluster.primary || !member->is_replica()) {
-            continue;
-        }
-        ++replicas;
-        const auto* channel = member->channel();
-        if (freshness_of(*member, moment).valid && channel != nullptr && channel->replicating()) {
-            ++replicating;
-            lag = std::max(lag, member->lag_seconds().value_or(0));
-        }
-    }
-    out.push_back(fmt::format(
-        "{} of {} replica{} replicate{}",
-        replicating,
-        replicas,
-        replicas == 1 ? "" : "s",
-        replicating > 0 ? fmt::format(", at most {} s behind", lag) : ""
-    ));
-    if (primary != nullptr && primary->state.semi_sync.source_enabled) {
-        const auto& semi_sync = primary->state.semi_sync;
-        out.push_back(fmt::format(
-            "semi-synchronous: {} acknowledging, waits for {}{}",
-            semi_sync.clients,
-            semi_sync.wait_for_replica_count,
-            semi_sync.source_status ? "" : "; it does not wait at the moment"
-        ));
-    }
-    return out;
-}
-
-}  // namespace
-
-void write_explanation(JsonWriter& json, const Cluster& cluster, const Moment& moment) {
-    json.begin_object();
-    write_head(json, cluster, verdict_of(cluster, moment));
-    json.member("evidence", state_evidence(cluster, moment));
-    const auto* own = effective_policy(*moment.view, cluster.id);
-    json.member(
-        "mode", moment.view->shadow || (own != nullptr && own->shadow) ? "shadow" : "active"
-    );
-    write_policy_summary(json, cluster, *moment.view);
-    write_findings(json, cluster, moment);
-    const auto answer = would_fail_over(cluster, moment);
-    json.member("would_fail_over_now", answer.yes);
-    json.member("why", answer.why);
-    const auto forecast = moment.view->forecasts.find(cluster.id);
-    if (forecast == moment.view->forecasts.end()) {
-        recovery::Forecast none;
-        none.blockers.emplace_back("not looked at yet: ask again in a second");
-        write_forecast(json, none);
-    } else {
-        write_forecast(json, forecast->second);
-    }
-    json.key("settings");
-    write_advices(json, cluster, moment);
     json.end_object();
 }
 
@@ -786,41 +508,6 @@ void write_probe(JsonWriter& json, const topology::Observation& seen, const std:
     json.member("error", seen.error);
     json.member("latency_ms", to_ms(seen.ended - seen.started));
     json.member("node", node);
-    json.end_object();
-}
-
-void write_nodes(JsonWriter& json, const control::NodeStatus& status, const Moment& moment) {
-    json.begin_object();
-    write_self(json, status, *moment.view);
-    auto rows = moment.view->nodes;
-    const bool has_self = std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
-        return row.token == status.token;
-    });
-    if (!has_self) {
-        ports::NodeRow self;
-        self.token = status.token;
-        self.name = status.name;
-        self.api_url = status.api_url;
-        self.version = status.version;
-        self.config_fingerprint = status.config_fingerprint;
-        self.backend_address = status.lease.backend_address;
-        self.started_ms = status.started_ms;
-        rows.push_back(std::move(self));
-    }
-    for (auto& row : rows) {
-        if (row.token == status.token) {
-            row.config_fingerprint = status.config_fingerprint;  // it may have been reloaded
-        }
-    }
-    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.name, a.token) < std::tie(b.name, b.token);
-    });
-    json.key("nodes").begin_array();
-    for (const auto& row : rows) {
-        write_node(json, row, status);
-    }
-    json.end_array();
-    json.member("warnings", warnings_of(rows, status));
     json.end_object();
 }
 

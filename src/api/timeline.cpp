@@ -197,8 +197,10 @@ void add_commands(std::vector<Entry>& out, const topology::Cluster& cluster, con
         }
         auto& entry = out.emplace_back();
         entry.at_ms = audit->at_ms;
-        entry.kind = everywhere ? "node" : "command";
-        entry.text = audit->message.empty() ? audit->type : audit->type + ": " + audit->message;
+        entry.kind = everywhere ? "node" : audit->by.empty() ? "noted" : "command";
+        entry.text = audit->type;
+        entry.text += audit->instance.empty() ? "" : " " + audit->instance.text();
+        entry.text += audit->message.empty() ? "" : ": " + audit->message;
         entry.rule = audit->type;
         entry.subject = text_or_empty(audit->instance);
         entry.by = audit->by;

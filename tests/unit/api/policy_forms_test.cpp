@@ -131,6 +131,7 @@ TEST(Timeline, ShowsCommandsOfTheClusterOnly) {
         auto entry = std::make_shared<control::AuditEntry>();
         entry->at_ms = wall_start;
         entry->type = type;
+        entry->by = "ann";
         entry->cluster_id = cluster_id;
         view.audit.push_back(entry);
     };
