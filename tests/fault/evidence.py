@@ -79,12 +79,16 @@ COLUMN = re.compile(r"^###   @(\d+)=(.*)$")
 
 def read_binary_logs(program, files):
     """Commits of a server, in order."""
-    output = subprocess.run(
-        [*map(str, program), "--no-defaults", "--base64-output=DECODE-ROWS", "-v", *map(str, files)],
-        capture_output=True, timeout=120,
-    )
-    # A server that was killed leaves half an event at the end of a file; what comes before counts.
-    return parse_binary_logs(output.stdout.decode("utf-8", "replace").splitlines())
+    commits = []
+    # One by one: a server that was killed, or had no room, leaves half an event at the end of a file. What comes before
+    # counts, and the program reads no file after it.
+    for file in files:
+        output = subprocess.run(
+            [*map(str, program), "--no-defaults", "--base64-output=DECODE-ROWS", "-v", str(file)],
+            capture_output=True, timeout=120,
+        )
+        commits += parse_binary_logs(output.stdout.decode("utf-8", "replace").splitlines())
+    return commits
 
 
 def parse_binary_logs(lines):

@@ -299,7 +299,7 @@ class Run:
 
     def _split_unreported(self, nodes):
         """A split cannot be prevented, but it must be told."""
-        marks = ("it lost commits, or the backend is split", "answers in place of", "older than one seen before")
+        marks = ("which does not follow from what was seen before", "answers in place of")
         for node in nodes:
             if node.log.exists() and any(mark in line for line in evidence.lines_of(node.log) for mark in marks):
                 return []
