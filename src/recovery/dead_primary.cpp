@@ -49,6 +49,7 @@ private:
     std::optional<Move> unclear_promotion();
     Move finish_half_promotion(const Instance& successor);
     Move replace_successor(const Instance& gone);
+    std::optional<Move> promoted_before();
     // After it.
     [[nodiscard]] const Instance* promoted_one() const;
     [[nodiscard]] bool promoted(const Instance& instance) const;
@@ -62,6 +63,7 @@ private:
     // Instead of it.
     Move give_up(State state, std::string reason);
     [[nodiscard]] std::vector<Step> undo() const;
+    [[nodiscard]] bool serves_on() const;
 
     [[nodiscard]] std::vector<InstanceId> all_ids() const;
     [[nodiscard]] std::vector<InstanceId> worth_a_look() const;
@@ -192,6 +194,9 @@ Move DeadPrimary::next() {
         );
     }
     if (auto move = unclear_promotion()) {
+        return *move;
+    }
+    if (auto move = promoted_before()) {
         return *move;
     }
     if (auto stage = quiesce(false)) {
@@ -500,6 +505,35 @@ Move DeadPrimary::replace_successor(const Instance& gone) {
     return move;
 }
 
+/// One that was promoted by this recovery and died is back before another one is promoted: it would
+/// be the second.
+std::optional<Move> DeadPrimary::promoted_before() {
+    Stage stage;
+    stage.enters = record_.phase;
+    for (const auto& [id, uuid] : record_.displaced) {
+        const Instance* gone = topology_.find(id);
+        if (gone == nullptr || !writable(*gone) || !same_server(*gone, uuid)) {
+            continue;
+        }
+        contain(stage, *gone);
+        if (stage.steps.empty()) {
+            return give_up(
+                State::failed,
+                id.text() +
+                    " was promoted, died, is back and writable, and cannot be made read-only. Stop "
+                    "it, or let the others follow it"
+            );
+        }
+        stage.reprobe.push_back(id);
+    }
+    if (stage.steps.empty()) {
+        return std::nullopt;
+    }
+    stage.intent = "keep clients from writing to who was promoted before";
+    stage.decision.displaced = displaced_;
+    return stage;
+}
+
 /// Why a replica must not follow the successor.
 std::optional<std::string> DeadPrimary::misfit(const Instance& follower, const Instance& successor)
     const {
@@ -668,6 +702,21 @@ std::string DeadPrimary::outcome(const Instance& successor, const Decision& deci
     return out;
 }
 
+/// It was made read-only to be replaced, and certainly nobody was promoted: it is writable again.
+bool DeadPrimary::serves_on() const {
+    if (!(by_force(record_) || replaces_living(record_)) || record_.final_gtid_set.empty() ||
+        !record_.displaced.empty() || failed_ == nullptr || !failed_->reachable() ||
+        writable(*failed_) || !same_server(*failed_, record_.failed_uuid) ||
+        attempts(record_, StepKind::set_writable, failed_->id) >= undo_tries) {
+        return false;
+    }
+    if (record_.promoted_gtid_set.empty()) {
+        return true;
+    }
+    const Instance* chosen = topology_.find(record_.successor);
+    return chosen != nullptr && chosen->reachable() && !writable(*chosen);
+}
+
 /// Lets replication run again as before, so that giving up leaves nothing worse behind.
 std::vector<Step> DeadPrimary::undo() const {
     std::vector<Step> steps;
@@ -691,10 +740,7 @@ std::vector<Step> DeadPrimary::undo() const {
             steps.back().source = record_.failed;
         }
     }
-    // It was made read-only to be replaced, and is not: it shall serve on.
-    if (!record_.final_gtid_set.empty() && failed_ != nullptr && failed_->reachable() &&
-        !writable(*failed_) && same_server(*failed_, record_.failed_uuid) &&
-        attempts(record_, StepKind::set_writable, failed_->id) < undo_tries) {
+    if (serves_on()) {
         steps.push_back(make_step(StepKind::set_writable, *failed_, policy_.step_limit));
     }
     for (auto& step : steps) {
@@ -732,10 +778,7 @@ Move DeadPrimary::give_up(State state, std::string reason) {
 }  // namespace
 
 Move complete_promotion(
-    const Record& record,
-    const Topology& topology,
-    const Policy& policy,
-    const Instance& successor
+    const Record& record, const Topology& topology, const Policy& policy, const Instance& successor
 ) {
     return DeadPrimary(record, topology, policy).complete(successor);
 }
