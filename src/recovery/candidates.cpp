@@ -64,7 +64,7 @@ public:
           foresight_(question.foresight),
           failed_(topology_.find(record_.failed)),
           followers_(followers(record_, topology_)),
-          partner_(co_primary_of(failed_, topology_)) {}
+          partner_(co_primary_in(record_, topology_)) {}
 
     Choice run();
 
@@ -135,6 +135,13 @@ void Chooser::collect_holders() {
             holders_.push_back(
                 {follower, holdings_of(*follower, position_of(record_, follower->id))}
             );
+        }
+    }
+    // What clients wrote to one that was made writable and could not be promoted is not errant.
+    for (auto& holder : holders_) {
+        if (attempts(record_, StepKind::promote, holder.instance->id) > 0) {
+            holder.holdings.shared = holder.holdings.received;
+            holder.holdings.errant = {};
         }
     }
     // Replicas of a follower that is gone, too, may have more than those that are left.
@@ -748,6 +755,12 @@ const Instance* co_primary_of(const Instance* instance, const Topology& topology
     }
     const Instance* source = topology.find(instance->source());
     return source != nullptr && channel_to(*source, instance->id) != nullptr ? source : nullptr;
+}
+
+const Instance* co_primary_in(const Record& record, const Topology& topology) {
+    const Instance* failed = topology.find(record.failed);
+    const InstanceId source = failed != nullptr ? failed->source() : InstanceId{};
+    return contains(record.replicas, source) ? topology.find(source) : nullptr;
 }
 
 const Instance* readable_again(const Record& record, const Topology& topology) {

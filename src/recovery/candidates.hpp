@@ -50,6 +50,8 @@ std::vector<const Instance*> followers(const Record& record, const Topology& top
 
 /// The server that follows it and that it follows; null when there is none.
 const Instance* co_primary_of(const Instance* instance, const Topology& topology);
+/// The one that record.failed had when the recovery began, wherever it was moved since.
+const Instance* co_primary_in(const Record& record, const Topology& topology);
 
 /// The failed server, if it answers again and is the same, with nobody able to write to it.
 const Instance* readable_again(const Record& record, const Topology& topology);

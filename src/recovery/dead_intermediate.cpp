@@ -62,7 +62,7 @@ std::vector<InstanceId> DeadIntermediate::to_move() const {
     for (const Instance* replica : topology_.replicas_of(record_.failed)) {
         add_once(ids, replica->id);
     }
-    if (const Instance* partner = co_primary_of(failed_, topology_)) {
+    if (const Instance* partner = co_primary_in(record_, topology_)) {
         std::erase(ids, partner->id);
     }
     std::sort(ids.begin(), ids.end());

@@ -300,6 +300,9 @@ void Finder::find_local() {
     }
     if (out_.local != nullptr && moved(*out_.local)) {
         offer(*out_.local, Place::local, false);
+    } else if (out_.local != nullptr) {
+        leave_out(*out_.local, "it moves first, and is the local source for the others");
+        out_.considered.back().rank = 1;
     }
 }
 
@@ -316,7 +319,7 @@ Targets Finder::run() {
     add_moved_ones();
     sort();
     std::vector<CandidateVerdict> ranked;
-    int rank = 0;
+    int rank = out_.local != nullptr && !moved(*out_.local) ? 1 : 0;
     for (const auto& target : out_.list) {
         CandidateVerdict& verdict = ranked.emplace_back();
         verdict.id = target.instance->id;
@@ -346,7 +349,8 @@ std::optional<std::string> unfit(
     }
     const auto own = holdings_of(replica, nullptr);
     const auto theirs = holdings_of(source, nullptr);
-    if (!own.known() || !theirs.known()) {
+    // One that had everything need not have been seen since its first transaction.
+    if (!own.known() || (!theirs.known() && !target.has_all)) {
         return own.known() ? "the position of " + source.id.text() + " is not known"
                            : "its position is not known: " + own.unknown;
     }

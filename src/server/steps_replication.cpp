@@ -332,6 +332,13 @@ Task<StepResult> wait_applied(std::shared_ptr<Target> target, Step step, Deadlin
             if (!position) {
                 co_return session.explain(position.error(), "positions");
             }
+            if (step.skip_delay && session.words().mariadb() && channel != nullptr &&
+                channel->receiver == ThreadState::stopped && !channel->uses_gtid()) {
+                const Result<void> back = co_await back_to_gtid(target, *channel, deadline);
+                if (!back) {
+                    co_return back.error();
+                }
+            }
             recovery::StepReport report;
             report.text = fmt::format("has applied {}", clipped(position->executed_gtid_set, 300));
             report.position = std::move(*position);

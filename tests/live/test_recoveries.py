@@ -246,7 +246,7 @@ class GroupMember(RecoveryTest):
 class SemiSync(RecoveryTest):
     SETTINGS = {
         "recovery": {"semi_sync": {"repair": True, "least_wait": 1}},
-        "policies": {"rules": [{"clusters": ["*"], "set": {"semi_sync.locked_after": "2s"}}]},
+        "policies": {"rules": [{"match": {"clusters": ["*"]}, "set": {"semi_sync": {"locked_after": "2s"}}}]},
     }
 
     def test_mysql_gets_another_acknowledger(self):

@@ -36,6 +36,26 @@ TEST(Builder, KeepsTheLastGoodStateWhenAProbeFails) {
     EXPECT_EQ(back->health.first_failure, TimePoint{});
 }
 
+TEST(Builder, KeepsThePlaceOfAServerThatDoesNotTellItAnyMore) {
+    Builder builder;
+    auto state = a_server("p");
+    state.identity.data_center = "east";
+    state.identity.region = "eu";
+    builder.apply(good(id("p"), state, 1));
+    state.identity.data_center.clear();
+    state.identity.region = "us";
+
+    builder.apply(good(id("p"), state, 2));
+
+    EXPECT_EQ(build(builder, 2)->find(id("p"))->state.identity.data_center, "east");
+    EXPECT_EQ(build(builder, 2)->find(id("p"))->state.identity.region, "us");
+
+    auto another = a_server("p");
+    another.identity.uuid = "another server at the address";
+    builder.apply(good(id("p"), another, 3));
+    EXPECT_EQ(build(builder, 3)->find(id("p"))->state.identity.data_center, "");
+}
+
 TEST(Builder, CountsAbsenceAnewAfterTheServerProvedToLive) {
     Builder builder;
     for (int second = 1; second <= 100; ++second) {
