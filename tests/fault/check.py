@@ -260,7 +260,8 @@ def journal_violations(name, commits):
                 )
             owners[key] = recovery
             if not recovery.running:
-                running.pop(recovery.cluster, None) if running.get(recovery.cluster) == key else None
+                if running.get(recovery.cluster) == key:
+                    del running[recovery.cluster]
                 continue
             other = running.setdefault(recovery.cluster, key)
             if other != key:
@@ -271,21 +272,19 @@ def journal_violations(name, commits):
 def lost_writes(writes, histories, forgiven=()):
     """What a backend acknowledged is in its history; what it refused is not. histories: name -> commits.
     forgiven: (from, until) in which acknowledged commits may be lost."""
-    present = set()
-    for commits in histories.values():
-        for commit in commits:
-            present.update((document.epoch, document.seq) for document in commit.documents)
-    last_of = {}
-    for epoch, seq in present:
-        last_of.setdefault(epoch, []).append(seq)
+    # With the holder: in a backend that was split, both sides may have the same numbers.
+    present = {
+        (commit.lease.holder, document.epoch, document.seq)
+        for commits in histories.values() for commit in commits if commit.lease for document in commit.documents
+    }
     found = []
     for write in writes:
-        if write.result == "written" and (write.epoch, write.seq) not in present:
+        if write.result == "written" and (write.holder, write.epoch, write.seq) not in present:
             if not any(begin <= write.answered <= end for begin, end in forgiven):
                 found.append(
                     f"{write.node} (epoch {write.epoch}) was told at {write.answered:.3f} that its write {write.seq:x}"
                     " was committed, and no server has it"
                 )
-        elif write.result == "fenced" and (write.epoch, write.seq) in present:
+        elif write.result == "fenced" and (write.holder, write.epoch, write.seq) in present:
             found.append(f"{write.node} (epoch {write.epoch}) was refused write {write.seq:x}, and a server has it")
     return found

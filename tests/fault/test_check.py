@@ -166,6 +166,8 @@ class History(unittest.TestCase):
         self.assertEqual(len(lost_writes([written._replace(seq=(5 << 40) + 4)], histories)), 1)
         self.assertEqual(lost_writes([written._replace(seq=(5 << 40) + 4)], histories, [(11.0, 12.0)]), [])
         self.assertEqual(len(lost_writes([written._replace(result="fenced")], histories)), 1)
+        self.assertEqual(lost_writes([written._replace(result="fenced", holder=B)], histories), [])
+        self.assertEqual(len(lost_writes([written._replace(holder=B)], histories)), 1)
         self.assertEqual(lost_writes([written._replace(seq=1, result="unknown")], histories), [])
 
 
