@@ -194,6 +194,7 @@ Task<void> Engine::Impl::lead() {
 
     group = nullptr;
     active = false;
+    fresh_at = last_look_at_servers();
     brake = Brake();
     active_since_ms = 0;
     slots.clear();
@@ -207,6 +208,15 @@ Task<void> Engine::Impl::lead() {
         "not the active node any more: all observation and all recoveries of this node have stopped"
     );
     emit("lease", R"({"active":false})");
+}
+
+/// How old what this node observed itself is: not the present, it may have been frozen.
+TimePoint Engine::Impl::last_look_at_servers() const {
+    TimePoint last{};
+    for (const auto& instance : topology->instances()) {
+        last = std::max(last, instance->health.last_attempt);
+    }
+    return last == TimePoint{} ? now() : last;
 }
 
 /// Ends the leadership's tasks when the lease is gone.
@@ -423,6 +433,7 @@ void Engine::Impl::emit(std::string type, std::string data) {
 
 void Engine::Impl::apply_settings(Settings fresh) {
     settings = std::move(fresh);
+    const auto before = policies;
     renew_policy();
     self_check_signal.set();
     ignore_patterns = compiled(settings.ignore_hosts);
@@ -432,6 +443,8 @@ void Engine::Impl::apply_settings(Settings fresh) {
                 start_watching(seed, 0ms);
             }
         }
+        decide_policy("configuration", "the configuration was read again", "", *before);
+        take_over_recoveries();  // some may have been left alone in shadow mode
         publish_soon(true);
     }
 }

@@ -93,6 +93,7 @@ struct Engine::Impl {
     Task<void> follow_step();
     Task<bool> catch_up();
     Task<void> watch_role(TaskGroup& group);
+    [[nodiscard]] TimePoint last_look_at_servers() const;
     Task<void> nodes_loop();
     Task<void> lag_loop();
     void apply_documents(const std::vector<ports::Document>& documents);
@@ -179,7 +180,9 @@ struct Engine::Impl {
     );
     Task<Result<std::uint64_t>> store_policy(policy::Version version, std::uint64_t expected);
     void decide_policy(
-        const policy::Version& version,
+        const std::string& rule,
+        const std::string& headline,
+        const std::string& by,
         const std::map<std::string, std::shared_ptr<const policy::Effective>>& before
     );
     Task<Result<std::vector<PolicyTrial>>> try_policy(std::string document);
@@ -230,9 +233,7 @@ struct Engine::Impl {
     );
     void on_promoted(const recovery::Record& record, std::vector<ports::Document>& documents);
     void on_finished(const recovery::Record& record, std::vector<ports::Document>& documents);
-    void mark_left_stopped(
-        const recovery::Record& record, std::vector<ports::Document>& documents
-    );
+    void mark_left_stopped(const recovery::Record& record, std::vector<ports::Document>& documents);
     void forget_started_receivers();
     void take_over_recoveries();
 
@@ -376,7 +377,7 @@ struct Engine::Impl {
     std::map<std::string, std::shared_ptr<const policy::Effective>>
         kept_policies;  // by id of a running recovery
     std::map<InstanceId, std::pair<analysis::RecoveryKind, TimePoint>> held_since;
-    std::map<std::string, TimePoint> frozen_at;  // by recovery id: writers waited since
+    std::map<std::string, TimePoint> frozen_at;    // by recovery id: writers waited since
     std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor
     std::map<InstanceId, TimePoint> forgotten;     // not to be found again before
     TimePoint last_publish{}, last_follow{}, last_forecast{}, last_instances{};

@@ -142,6 +142,24 @@ TEST_F(NodesTest, WhatDoesNotChangeIsReportedOnce) {
     EXPECT_EQ(a->store.reports, before);
 }
 
+/// Its own age: not that of what it read before it became active, nor that of the process.
+TEST_F(NodesTest, ANodeThatLostLeaseAndBackendTellsHowOldWhatItShowsIs) {
+    start_checking();
+    backend.down = true;
+    a->lease.lose();
+    a->engine.role_changed();
+
+    ASSERT_TRUE(until([&] { return !a->engine.view()->active; }));
+    io.restart();
+    io.run_for(300ms);
+
+    const auto age = a->engine.status().state_age;
+    EXPECT_GE(age, 250ms);
+    EXPECT_LT(age, 5s);
+    EXPECT_THAT(a->engine.view()->source, HasSubstr("memory"));
+    EXPECT_EQ(a->engine.view()->topology->instances().size(), 4U) << "it still shows what it knew";
+}
+
 TEST_F(NodesTest, HandsOverToTheOneThatIsNamed) {
     start_checking();
 
