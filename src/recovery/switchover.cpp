@@ -197,12 +197,11 @@ Move Switchover::prepare() const {
     Step wait = make_step(StepKind::wait_applied, *successor_, policy_.drain_limit);
     wait.essential = false;
     stage.steps.push_back(std::move(wait));
-    if (!policy_.has_replication_credentials) {
-        Step read = make_step(StepKind::read_credentials, *successor_, policy_.step_limit);
-        read.credentials_from = others();
-        read.essential = record_.start_old;
-        stage.steps.push_back(std::move(read));
-    }
+    // Also when the user is configured: a promotion forgets whether the channel is encrypted.
+    Step read = make_step(StepKind::read_credentials, *successor_, policy_.step_limit);
+    read.credentials_from = others();
+    read.essential = record_.start_old && !policy_.has_replication_credentials;
+    stage.steps.push_back(std::move(read));
     if (hook_due(policy_.has_pre_graceful_hooks, "pre_graceful_takeover")) {
         stage.steps.push_back(hook_step("pre_graceful_takeover", record_.failed, policy_, true));
     }

@@ -140,6 +140,13 @@ Task<StepResult> read_credentials(
         known->tls = channel->tls.allowed;
     }
     recovery::StepReport report;
+    const Options& options = session.common().options;
+    if (!options.replication_user.empty()) {
+        report.text = fmt::format(
+            "replicas connect as {}{}", options.replication_user, known->tls ? ", encrypted" : ""
+        );
+        co_return report;
+    }
     Result<ChannelSecret> secret = co_await secret_of(&session, step.channel, deadline);
     if (!secret) {
         const bool tls = known->tls;
@@ -370,6 +377,34 @@ Task<Result<void>> end_read_only_persistence(
     co_return Result<void>();
 }
 
+/// The server refuses to be cloned onto, or to install the plugin, with super_read_only. Ordinary
+/// clients are kept out by read_only meanwhile.
+Task<Result<void>> prepare_clone(Session* session, InstanceId donor, Deadline deadline) {
+    const Result<void> opened = co_await session->change("SET GLOBAL super_read_only=0", deadline);
+    if (!opened) {
+        co_return opened.error();
+    }
+    const Result<void> ready = co_await ensure_plugin(session, deadline);
+    if (!ready) {
+        co_return ready.error();
+    }
+    std::string sql =
+        fmt::format("SET GLOBAL clone_valid_donor_list={}", dialect::literal(donor.text()));
+    co_return co_await session->change(std::move(sql), deadline);
+}
+
+/// Nothing came of it: read-only as before, and without a setting of ours that outlives a restart.
+Task<void> close_again(Session* session, bool persisted) {
+    const Deadline deadline = session->common().now() + 5s;
+    Result<void> done = co_await session->change("SET GLOBAL super_read_only=1", deadline);
+    if (done && persisted) {
+        done = co_await session->change("RESET PERSIST IF EXISTS super_read_only", deadline);
+    }
+    if (!done) {
+        log::warning("{}: after a copy that failed: {}", session->id().text(), done.error().what);
+    }
+}
+
 }  // namespace
 
 Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadline) {
@@ -390,10 +425,6 @@ Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadl
     if (!ready_there) {
         co_return ready_there.error();
     }
-    const Result<void> ready_here = co_await ensure_plugin(&session, soon);
-    if (!ready_here) {
-        co_return ready_here.error();
-    }
     Result<std::pair<std::string, std::string>> status = co_await clone_status(&session, soon);
     if (!status) {
         co_return status.error();
@@ -406,20 +437,17 @@ Task<StepResult> clone(std::shared_ptr<Target> target, Step step, Deadline deadl
             co_return kept.error();
         }
         persisted = *kept;
-        const Result<void> allowed = co_await session.change(
-            fmt::format(
-                "SET GLOBAL clone_valid_donor_list={}", dialect::literal(step.source.text())
-            ),
-            soon
-        );
-        if (!allowed) {
-            co_return allowed.error();
+        const Result<void> ready = co_await prepare_clone(&session, step.source, soon);
+        if (!ready) {
+            co_await close_again(&session, persisted);
+            co_return ready.error();
         }
         const mysql::Reply reply =
             co_await run_clone(&session.common(), session.id(), step.source, deadline);
         const bool left = reply.ok() || reply.error->mysql_errno == restart_failed ||
                           reply.error->code == Errc::unreachable;
         if (!left) {
+            co_await close_again(&session, persisted);
             co_return session.explain(*reply.error, "CLONE INSTANCE");
         }
     }
