@@ -79,6 +79,7 @@ void LeaseMachine::after_grab(const Pending& done, std::uint64_t rows, Instant n
     }
     high_ = std::max(high_, done.epoch);
     seen_high_ = std::max(seen_high_, done.epoch);
+    seen_holder_ = options_.token;
     begin_epoch(done, true, now);
 }
 

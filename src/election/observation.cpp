@@ -56,7 +56,25 @@ void LeaseMachine::note_epoch(const LeaseRow& row, Instant now) {
             )
         );
     }
-    seen_high_ = std::max(seen_high_, row.epoch);
+    // One number for two holders: both histories have gone on since they parted, and none is older.
+    if (row.epoch == seen_high_ && seen_holder_ && *seen_holder_ != row.holder) {
+        note(
+            EventKind::epoch_regressed,
+            now,
+            row.epoch,
+            fmt::format(
+                "server '{}' shows it held by '{}', after it was held by '{}': it lost commits, or "
+                "the backend is split",
+                server_,
+                row.holder,
+                *seen_holder_
+            )
+        );
+    }
+    if (row.epoch >= seen_high_) {
+        seen_high_ = row.epoch;
+        seen_holder_ = row.holder;
+    }
     high_ = std::max(high_, row.epoch);
 }
 

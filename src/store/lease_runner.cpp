@@ -548,8 +548,9 @@ void LeaseRunner::tell(const election::Event& event) {
             break;
         case EventKind::epoch_regressed:
             log::error(
-                "lease: the backend shows epoch {}, older than one seen before: it was restored "
-                "from a copy, or lost changes in a failover, or nodes use different servers{}",
+                "lease: the backend shows epoch {}, which does not follow from what was seen "
+                "before: it was restored from a copy, or lost changes in a failover, or nodes use "
+                "different servers{}",
                 event.number,
                 what
             );

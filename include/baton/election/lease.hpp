@@ -209,9 +209,10 @@ private:
     bool held_here_ = false;    // a grab or renewal succeeded on this connection
     std::uint64_t banned_ = 0;  // epochs up to this one have ended for this process
     std::uint64_t last_held_ = 0;
-    std::uint64_t high_ = 0;       // highest epoch seen, or tried with unknown outcome
-    std::uint64_t seen_high_ = 0;  // highest epoch that a row showed
-    std::uint64_t tried_ = 0;      // highest epoch of a grab
+    std::uint64_t high_ = 0;                  // highest epoch seen, or tried with unknown outcome
+    std::uint64_t seen_high_ = 0;             // highest epoch that a row showed
+    std::optional<std::string> seen_holder_;  // its holder, as far as known
+    std::uint64_t tried_ = 0;                 // highest epoch of a grab
     std::optional<Pending> unknown_grab_;
     std::uint64_t regressed_to_ = 0;
     std::uint64_t regressed_from_ = 0;

@@ -105,21 +105,22 @@ enum class EventKind {
     needs_operator,    // refused or schema errors: an operator must look
     identity_changed,  // another server answers
     row_created,       // the lease row was missing
-    epoch_regressed,   // the backend shows an older epoch than was seen: it lost its past, or split
-    odd_duration,      // the row's duration is out of bounds
-    clock_jumped,      // the machine was frozen, or its wall clock set
-    grab_lost,         // another process was faster
-    grab_unknown,      // no answer to a grab
-    peer_holds,        // a grab was put off, because a peer says that it holds the lease
-    became_holder,     //
-    lapsed,            // not renewed in time: may not act
-    revived,           // renewed on the same connection after a lapse
-    lost,              // the epoch has ended without being given back
-    releasing,         // stops acting to give the lease back
-    released,          //
-    release_skipped,   // not certain to be the holder any more; the others will wait
-    release_unknown,   // no answer to a release
-    stopped,           //
+    epoch_regressed,  // the backend shows an older epoch than was seen, or it as another's: it lost
+                      // its past, or split
+    odd_duration,     // the row's duration is out of bounds
+    clock_jumped,     // the machine was frozen, or its wall clock set
+    grab_lost,        // another process was faster
+    grab_unknown,     // no answer to a grab
+    peer_holds,       // a grab was put off, because a peer says that it holds the lease
+    became_holder,    //
+    lapsed,           // not renewed in time: may not act
+    revived,          // renewed on the same connection after a lapse
+    lost,             // the epoch has ended without being given back
+    releasing,        // stops acting to give the lease back
+    released,         //
+    release_skipped,  // not certain to be the holder any more; the others will wait
+    release_unknown,  // no answer to a release
+    stopped,          //
 };
 
 std::string_view to_string(EventKind kind);

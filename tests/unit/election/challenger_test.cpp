@@ -378,6 +378,35 @@ TEST(LeaseChallenger, ReportsABackendThatLostItsPast) {
     EXPECT_EQ(grab.epoch, 8U);
 }
 
+// Of a backend that was split and grew one epoch on each side.
+TEST(LeaseChallenger, ReportsAnEpochThatIsAnothersNow) {
+    Driver node;
+    node.row->epoch = 7;
+    node.row->holder = "one";
+    node.go_on(1s);
+    ASSERT_FALSE(node.happened(EventKind::epoch_regressed));
+
+    node.row->holder = "another";
+    node.go_on(1s);
+
+    EXPECT_TRUE(node.happened(EventKind::epoch_regressed));
+}
+
+TEST(LeaseChallenger, ReportsItsOwnLastEpochAsAnothers) {
+    Driver node;
+    node.answer(node.reach(Do::grab));
+    const auto epoch = node.machine.epoch();
+    ASSERT_GT(epoch, 0U);
+    node.row->holder = "another";
+    node.reach(Do::renew);
+    node.affected(0);
+
+    node.go_on(1s);
+
+    EXPECT_EQ(node.row->epoch, epoch);
+    EXPECT_TRUE(node.happened(EventKind::epoch_regressed));
+}
+
 TEST(LeaseChallenger, LooksAtOnceWhenToldOfARelease) {
     Driver node;
     node.answer(node.reach(Do::look));
