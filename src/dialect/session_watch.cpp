@@ -92,6 +92,15 @@ void SessionWatch::look(const ResultRows& rows, TimePoint now, Strain& strain) {
     waiting_ = std::move(present);
 }
 
+void SessionWatch::commits_passed(TimePoint now, Strain& strain) {
+    for (auto& [id, waiting] : waiting_) {
+        if (waiting.what == For::commit) {
+            waiting.since = now;
+        }
+    }
+    strain.commit.seconds = 0;
+}
+
 void blame_disk(Strain& strain) {
     strain.disk.sessions += strain.commit.sessions;
     strain.disk.seconds = std::max(strain.disk.seconds, strain.commit.seconds);

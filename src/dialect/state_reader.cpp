@@ -290,7 +290,14 @@ StateReader::Outcome StateReader::on_reply(
     need_dump_threads_ = false;
     attempts_ = 0;
     stands_still_ = state_.binlog == binlog_before_;
+    // Without GTIDs the binary log has to do, in which a transaction is before its commit has
+    // ended.
+    if (state_.executed_gtid_set.empty() ? !stands_still_
+                                         : state_.executed_gtid_set != executed_before_) {
+        sessions_.commits_passed(now, strain_);
+    }
     binlog_before_ = state_.binlog;
+    executed_before_ = state_.executed_gtid_set;
     state_.strain = strain_;
     state_.uptime_seconds =
         uptime_seconds_ +

@@ -63,6 +63,8 @@ def hold_connections(stack, server):
 class States(SickTest):
     """One cluster goes through all of them, since each is over without a trace."""
 
+    NIGHTLY = True
+
     def test_mariadb(self):
         self.admin_port = self.lab.take_port()
         self._states("mariadb", [f"--extra-port={self.admin_port}", "--extra-max-connections=5"])
@@ -217,6 +219,8 @@ class CutOff(SickTest):
 
 
 class Blocked(SickTest):
+    NIGHTLY = True
+
     def test_mysql_semi_sync(self):
         """Commits wait for replicas that are not connected."""
         self.start("mysql", 2, semi_sync=True, watched=False, nodes=1, settings=QUICK)

@@ -20,7 +20,9 @@ public:
     /// Rows of process_list(). Sets the waiters of `strain`, and nothing else.
     void look(const ResultRows& rows, TimePoint now, topology::Strain& strain);
 
-    void forget() { waiting_.clear(); }
+    /// Commits get through: who waits in one, waits for the next of many (a procedure that commits
+    /// in a loop is one statement).
+    void commits_passed(TimePoint now, topology::Strain& strain);
 
 private:
     enum class For : std::uint8_t { nothing, disk, commit, acknowledgement, metadata, global };

@@ -154,7 +154,7 @@ private:
     SessionWatch sessions_;
     TimePoint sessions_at_{};  // when they were last asked for
     topology::LogPosition binlog_before_;
-    std::string uuid_before_;
+    std::string uuid_before_, executed_before_;
     bool stands_still_ = false;  // the binary log did not move between the last two polls
     std::uint64_t threads_running_ = 0;
     std::optional<std::uint64_t> turned_away_;  // counter

@@ -22,6 +22,7 @@ public:
     std::vector<std::string> asked;  // of the last request
     std::string state_of_session;    // of a client's session; "" = there is none
     std::string seconds = "0";
+    std::string executed = "a:1-3";
     std::string disk_errors = "0", turned_away = "0", connections = "20";
 
     /// One probe on a session; a hang ends the session.
@@ -84,7 +85,8 @@ private:
         }
         if (has("@@global.read_only")) {
             return recorded::row(
-                "read_only: 0\nsuper_read_only: 0\nexecuted: a:1-3\nsemi_source: 0\nsemi_replica: 0"
+                "read_only: 0\nsuper_read_only: 0\nsemi_source: 0\nsemi_replica: 0\nexecuted: " +
+                executed
             );
         }
         if (has("error_log")) {
@@ -155,6 +157,16 @@ TEST_F(Hanging, ItIsNotAskedWhileCommitsHang) {
         ASSERT_EQ(server.probe(reader, now + second * 1s), Outcome::complete) << second;
     }
     EXPECT_GE(reader.state().strain.commit.seconds, 80U);
+}
+
+TEST_F(Hanging, CommitsThatGetThroughDoNotHang) {
+    server.state_of_session = "waiting for handler commit";
+    for (int second = 1; second < 30; ++second) {
+        server.seconds = std::to_string(second);
+        server.executed = "a:1-" + std::to_string(100 + second);
+        ASSERT_EQ(server.probe(reader, now + second * 1s), Outcome::complete);
+        EXPECT_EQ(reader.state().strain.commit.seconds, 0U) << second;
+    }
 }
 
 TEST_F(Hanging, WithoutTheReplicationStatusThereIsNoState) {

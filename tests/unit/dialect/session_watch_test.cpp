@@ -55,6 +55,20 @@ TEST(SessionWatch, ADoneStatementThatWaitsAgainBeginsAnew) {
     EXPECT_EQ(strain.commit, (Waiters{1, 0}));
 }
 
+TEST(SessionWatch, AProcedureThatCommitsInALoopDoesNotHang) {
+    SessionWatch watch;
+    Strain strain;
+    for (int second = 0; second < 30; ++second) {
+        watch.look(
+            Sessions().with("7", "waiting for handler commit", std::to_string(600 + second)),
+            start + second * 1s,
+            strain
+        );
+        watch.commits_passed(start + second * 1s, strain);
+    }
+    EXPECT_EQ(strain.commit, (Waiters{1, 0}));
+}
+
 TEST(SessionWatch, KnowsWhatServersCallIt) {
     SessionWatch watch;
     Strain strain;
