@@ -4,7 +4,7 @@
 import time
 
 from lab import eventually, writable_servers
-from lab.fault_case import KILL_LIMIT, FaultTest
+from lab.fault_case import KILL_LIMIT, SILENCE_LIMIT, FaultTest
 
 TIMEOUT = 180
 
@@ -182,7 +182,7 @@ class Delayed(ReplicaTest):
 
 
 class Purged(ReplicaTest):
-    """A replica that stood still needs binary logs that no other one has any more."""
+    """A replica that was cut off for a while needs binary logs that no other one has any more."""
 
     NIGHTLY = True
 
@@ -193,20 +193,23 @@ class Purged(ReplicaTest):
         self._purged("mysql")
 
     def _purged(self, flavour):
+        self.need_packet_filter()
         self.start(flavour)
         first, *others = self.topology.replicas
-        first.execute(STOP_RECEIVER[flavour])
+        cut = self.lab.cut_off_from(self.old, [first])
         needed = {replica: binary_logs(replica)[-1] for replica in others}
-        time.sleep(5)
+        time.sleep(4)
         for replica in others:
             eventually(lambda r=replica: self._purged_beyond(r, needed[r]), 10, "its binary logs are purged", every=0.2)
-        time.sleep(2)  # it has been stopped for longer than a test by Baton takes
-        promoted = self.kill_primary()
+        time.sleep(1.2)  # until that has been seen
+        fault_at = time.monotonic()
+        self.old.kill()
+        cut.stop()
+        promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
         self.assertIsNot(promoted, first)
         record = self.check_end(promoted, apart=[first])
         self.assertIn(first.address, record["lost"], record)
         print(record["outcome"])
-
 
     def _purged_beyond(self, replica, needed):
         """MariaDB keeps a log for a moment after the next one was begun."""

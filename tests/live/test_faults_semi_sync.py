@@ -3,7 +3,7 @@
 
 import time
 
-from lab import eventually, writable_servers
+from lab import eventually, wait_same_data, writable_servers
 from lab.fault_case import EXPOSED, KILL_LIMIT, SILENCE_LIMIT, FaultTest
 
 TIMEOUT = 180
@@ -52,8 +52,16 @@ class SemiSyncTest(FaultTest):
         self.kill_all(self.old, first)
         self.check_refused(6, first.address)
         first.restart()
-        promoted = self.wait_failover(time.monotonic(), 60, patience=60)
-        self.check_end(promoted)
+        if flavour == "mysql":
+            promoted = self.wait_failover(time.monotonic(), 60, patience=60)
+            self.check_end(promoted)
+            return
+        # MariaDB drops at a start what it has not applied: only the primary itself is sure to have everything.
+        self.check_refused(6, first.address)
+        self.old.restart()
+        self.topology.wait_replicating()
+        self.stop_writing()
+        self.assertLessEqual({c.number for c in self.commits()}, wait_same_data(self.topology.servers))
 
 
 class Acknowledger(SemiSyncTest):
