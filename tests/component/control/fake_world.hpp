@@ -297,6 +297,13 @@ private:
                 report.position = position();
                 break;
             case recovery::StepKind::promote:
+                if (step.await_required) {
+                    replicate();
+                }
+                if (const auto guard = servers.find(step.guard);
+                    guard != servers.end() && !guard->second.read_only) {
+                    return fail(Errc::refused, step.guard.text() + " is writable");
+                }
                 server.source = {};
                 server.received.clear();
                 server.read_only = false;
@@ -306,11 +313,12 @@ private:
             case recovery::StepKind::repoint:
                 server.source = step.source;
                 server.cut_from_source = false;
-                server.receiver_on = server.applier_on = true;
+                server.receiver_on = server.applier_on = step.start;
                 replicate();
                 break;
             case recovery::StepKind::set_read_only:
                 server.read_only = true;
+                report.position = position();
                 break;
             case recovery::StepKind::set_writable:
                 server.read_only = false;
