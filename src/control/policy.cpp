@@ -298,15 +298,10 @@ Task<Result<std::uint64_t>> Engine::Impl::store_policy(
     const auto before = policies;
     static_cast<void>(state.put(version));
     renew_policy();
-    const auto text = version_text(version, resolver.document().rules.size());
-    audit(
-        "set-policy",
-        {},
-        "",
-        text + (version.comment.empty() ? "" : "; " + version.comment),
-        version.by
-    );
-    decide_policy(version, *before);
+    auto text = version_text(version, resolver.document().rules.size());
+    text += version.comment.empty() ? "" : " (" + version.comment + ")";
+    audit("set-policy", {}, "", text, version.by);
+    decide_policy(fmt::format("policy version {}", version.number), text, version.by, *before);
     take_over_recoveries();  // some may have been left alone in shadow mode
     update_forecasts();
     publish();
@@ -315,21 +310,31 @@ Task<Result<std::uint64_t>> Engine::Impl::store_policy(
 
 /// The change in the timeline, and what it comes to in that of each cluster it concerns.
 void Engine::Impl::decide_policy(
-    const policy::Version& version,
+    const std::string& rule,
+    const std::string& headline,
+    const std::string& by,
     const std::map<std::string, std::shared_ptr<const policy::Effective>>& before
 ) {
+    // Clusters with the same rules share their values, so there are few pairs to compare.
+    using Pair = std::pair<const policy::Effective*, const policy::Effective*>;
+    std::map<Pair, std::vector<policy::Difference>> compared;
     std::size_t changed = 0;
     for (const auto& [id, after] : *policies) {
         const auto was = before.find(id);
-        if (was == before.end() || was->second == after) {
+        if (id.empty() || was == before.end() || was->second == after) {
             continue;
         }
-        const auto differences = policy::differences(*was->second, *after);
-        if (id.empty() || differences.empty() || ++changed > changes_told) {
+        const Pair pair(was->second.get(), after.get());
+        auto known = compared.find(pair);
+        if (known == compared.end()) {
+            known = compared.emplace(pair, policy::differences(*pair.first, *pair.second)).first;
+        }
+        const auto& differences = known->second;
+        if (differences.empty() || ++changed > changes_told) {
             continue;
         }
         auto decision = decision_on(Decision::Kind::policy, id, InstanceId());
-        decision.rule = fmt::format("policy version {}", version.number);
+        decision.rule = rule;
         decision.text = fmt::format(
             "{} setting{} of the cluster changed",
             differences.size(),
@@ -338,19 +343,15 @@ void Engine::Impl::decide_policy(
         for (const auto& difference : differences) {
             decision.evidence.push_back(difference_text(difference));
         }
-        decision.by = version.by;
+        decision.by = by;
         decide(std::move(decision));
     }
     auto decision = decision_on(Decision::Kind::policy, "", InstanceId());
-    decision.rule = fmt::format("policy version {}", version.number);
+    decision.rule = rule;
     decision.text = fmt::format(
-        "{}; settings of {} cluster{} changed{}",
-        version_text(version, resolver.document().rules.size()),
-        changed,
-        changed == 1 ? "" : "s",
-        version.comment.empty() ? "" : " (" + version.comment + ")"
+        "{}; settings of {} cluster{} changed", headline, changed, changed == 1 ? "" : "s"
     );
-    decision.by = version.by;
+    decision.by = by;
     decide(std::move(decision));
 }
 

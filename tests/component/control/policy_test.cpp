@@ -299,4 +299,27 @@ TEST_F(PolicyTest, TheTimelineTellsARecoveryAndTheChangeOfThePrimaryOnce) {
     EXPECT_TRUE(until([&] { return kinds(*b) == kinds(*a); }));
 }
 
+TEST_F(PolicyTest, AReloadThatChangesSettingsOfAClusterIsInItsTimeline) {
+    auto s = settings();
+    start(s);
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+
+    s.shadow = true;
+    a->engine.apply(s);
+
+    ASSERT_TRUE(until([&] { return !decisions(*a).empty(); }));
+    const auto decision = decisions(*a).back();
+    EXPECT_EQ(decision->kind, Decision::Kind::policy);
+    EXPECT_EQ(decision->rule, "configuration");
+    EXPECT_THAT(decision->evidence, ElementsAre("mode: active -> shadow"));
+    world.kill("p");
+    ASSERT_TRUE(until([&] { return !a->engine.view()->blocked.empty(); }));
+    run_for(300ms);
+    EXPECT_THAT(world.performed, IsEmpty());
+    // Active again: now it acts on what it only reported.
+    s.shadow = false;
+    a->engine.apply(s);
+    EXPECT_TRUE(until([&] { return recovered(*a); }));
+}
+
 }  // namespace baton::control
