@@ -37,6 +37,7 @@ private:
     void disturb(World& world);
     void check_promotion(const World& world, const Step& step);
     void check_end(const World& world);
+    void check_left_stopped(const World& world, const Record& record);
     void check_successor(const World& world, const Record& record);
     void check_containment(World& world);
     [[nodiscard]] gtid::GtidSet shared(const scenario::Server& server) const;
@@ -53,8 +54,11 @@ private:
     bool mariadb_ = false, deaths_ = false, back_ = false, failing_ = false;
     bool returned_ = false;  // the old primary
     std::set<std::string> died_, hanging_, unstopped_, errant_;
-    std::vector<std::string> replicas_;  // direct ones
-    std::string below_;                  // a replica of a replica
+    std::set<std::string> caught_up_;         // from a helper, to be promoted
+    std::set<std::string> stopped_;           // by an operator, before
+    bool pair_ = false, both_write_ = false;  // r1 and p1 are co-primaries
+    std::vector<std::string> replicas_;       // direct ones
+    std::string below_;                       // a replica of a replica
 };
 
 void Storm::draw_replica(
@@ -87,6 +91,9 @@ void Storm::draw_replica(
     if (!mariadb_ && chance(8)) {
         errant_.insert(name);
     }
+    if (chance(7)) {
+        stopped_.insert(name);
+    }
     if (chance(25)) {
         out.overlay.candidates[id(name)] = {static_cast<topology::PromotionRule>(upto(4)), 0, 0};
     }
@@ -113,6 +120,16 @@ scenario::Scenario Storm::draw() {
     for (unsigned i = 1; i <= count; ++i) {
         replicas_.push_back("r" + std::to_string(i));
         draw_replica(out, replicas_.back(), "p1");
+    }
+    if (pair_) {
+        // Each follows the other.
+        auto& partner = out.before.at("r1").state;
+        auto& first = out.before.at("p1");
+        scenario::detail::follow(first, "r1");
+        first.state.read_only = first.state.super_read_only = false;
+        partner.read_only = partner.super_read_only = !both_write_;
+        errant_.erase("r1");
+        stopped_.erase("r1");
     }
     if (chance(20)) {
         below_ = "x1";
@@ -183,6 +200,12 @@ void Storm::check_promotion(const World& world, const Step& step) {
         EXPECT_NE(pattern, "^" + server.name + ":") << story(world);
     }
     EXPECT_TRUE(identity.log_bin) << story(world);
+    if (errant_.contains(server.name)) {
+        EXPECT_TRUE(policy_.promote_errant) << "errant transactions\n" << story(world);
+    }
+    if (both_write_ && !drive_->record().displaced.contains(id("r1"))) {
+        EXPECT_EQ(server.name, "r1") << "beside a co-primary that takes writes\n" << story(world);
+    }
     EXPECT_EQ(world.topology->downtime(step.target), nullptr) << story(world);
     for (const auto& [name, other] : world.servers) {
         const auto* seen = world.topology->find(id(name));
@@ -223,27 +246,55 @@ void Storm::check_successor(const World& world, const Record& record) {
             << story(world);
         if (std::count(record.lost.begin(), record.lost.end(), id(name)) == 0) {
             EXPECT_EQ(server.state.channels.at(0).source, record.successor) << name << story(world);
-            EXPECT_NE(server.state.channels.at(0).receiver, ThreadState::stopped)
-                << name << story(world);
+            if (!stopped_.contains(name)) {
+                EXPECT_NE(server.state.channels.at(0).receiver, ThreadState::stopped)
+                    << name << story(world);
+            } else if (!caught_up_.contains(name)) {
+                EXPECT_EQ(server.state.channels.at(0).receiver, ThreadState::stopped)
+                    << name << " was stopped by an operator\n"
+                    << story(world);
+            }
         }
     }
     EXPECT_FALSE(record.loss.empty());
 }
 
+/// It is known of each receiver that is left stopped, so that it can be started.
+void Storm::check_left_stopped(const World& world, const Record& record) {
+    for (const auto& name : replicas_) {
+        const auto& channels = world.servers.at(name).state.channels;
+        if (channels.empty() || channels.front().receiver != ThreadState::stopped ||
+            stopped_.contains(name) || id(name) == record.successor ||
+            record.displaced.contains(id(name)) || !drive_->journals_before) {
+            continue;
+        }
+        EXPECT_EQ(std::count(record.stopped_by_us.begin(), record.stopped_by_us.end(), id(name)), 1)
+            << name << " is left stopped, and nobody knows\n"
+            << story(world);
+    }
+}
+
 void Storm::check_end(const World& world) {
     const auto& record = drive_->record();
     EXPECT_FALSE(record.outcome.empty());
+    check_left_stopped(world, record);
     if (record.state == State::done) {
         check_successor(world, record);
         return;
     }
     for (const auto& name : world.writable()) {
-        EXPECT_TRUE(name == "p1" || died_.contains(name) || id(name) == record.successor)
-            << name << "\n"
-            << story(world);
+        EXPECT_TRUE(
+            name == "p1" || died_.contains(name) || id(name) == record.successor ||
+            (both_write_ && name == "r1")
+        ) << name
+          << "\n"
+          << story(world);
     }
     if (!deaths_ && !failing_) {
         for (const auto& name : replicas_) {
+            if (stopped_.contains(name)) {
+                continue;
+            }
             EXPECT_NE(world.servers.at(name).state.channels.at(0).receiver, ThreadState::stopped)
                 << name << " is left stopped\n"
                 << story(world);
@@ -279,6 +330,10 @@ std::optional<State> Storm::run() {
     back_ = chance(25);
     failing_ = chance(40);
     policy_ = enabled_policy();
+    policy_.promote_errant = chance(30);
+    policy_.co_primary_must_take_over = chance(50);
+    pair_ = !mariadb_ && chance(15);
+    both_write_ = pair_ && chance(40);
     policy_.has_pre_hooks = chance(30);
     policy_.has_post_hooks = policy_.has_failed_hooks = chance(30);
     World world(draw());
@@ -294,6 +349,12 @@ std::optional<State> Storm::run() {
     for (const auto& name : replicas_) {
         auto& server = world.at(name);
         server.state.channels.front().receiver = ThreadState::connecting;
+        if (stopped_.contains(name)) {
+            server.state.channels.front().receiver = ThreadState::stopped;
+            if (server.state.channels.front().applier_errno == 0) {
+                server.state.channels.front().applier = ThreadState::stopped;
+            }
+        }
         if (chance(8)) {
             server.probe = topology::ProbeFailure::timeout;
             died_.insert(name);
@@ -320,11 +381,18 @@ std::optional<State> Storm::run() {
         if (step.kind == StepKind::promote) {
             check_promotion(world, step);
         }
+        if (step.kind == StepKind::repoint && step.start) {
+            caught_up_.insert(scenario::name_of(step.target));
+        }
         const auto unstopped = [&] {
             if (step.kind == StepKind::stop_receiver) {
                 (returned_ ? died_ : unstopped_).insert(scenario::name_of(step.target));
             }
         };
+        if (step.kind == StepKind::start_replication) {
+            // Given up, by a node that died and had not journaled that it gives up.
+            (returned_ ? died_ : unstopped_).insert(scenario::name_of(step.target));
+        }
         if (step.kind == StepKind::stop_receiver &&
             hanging_.contains(scenario::name_of(step.target))) {
             unstopped();
