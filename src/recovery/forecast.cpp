@@ -35,8 +35,12 @@ std::string because(const Instance& follower, const Instance* successor, const I
     if (auto reason = cannot_follow(follower, *successor, primary)) {
         return *reason;
     }
-    if (auto reason = needs_purged(holdings_of(follower, nullptr), *successor)) {
-        return *reason;
+    // One that replicates is close to the others; only of the rest it is worth to compare the sets.
+    const Channel* channel = follower.channel();
+    if (channel != nullptr && !channel->replicating()) {
+        if (auto reason = needs_purged(holdings_of(follower, nullptr), *successor)) {
+            return *reason;
+        }
     }
     return {};
 }
