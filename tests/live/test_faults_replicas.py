@@ -204,8 +204,9 @@ class Purged(ReplicaTest):
         time.sleep(1.2)  # until that has been seen
         fault_at = time.monotonic()
         self.old.kill()
-        cut.stop()
         promoted = self.wait_failover(fault_at, SILENCE_LIMIT)
+        # Not before: the kernel still sends what a dead server has written to its sockets.
+        cut.stop()
         self.assertIsNot(promoted, first)
         record = self.check_end(promoted, apart=[first])
         self.assertIn(first.address, record["lost"], record)
