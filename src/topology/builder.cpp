@@ -122,13 +122,23 @@ struct Builder::Impl {
     }
 
     /// First moment after `quiet` at which the source of the server was seen to have written.
-    [[nodiscard]] TimePoint written_since(const Server& server, TimePoint quiet) const {
+    [[nodiscard]] TimePoint written_since(const Server& server, const Instance& replica) const {
+        constexpr Duration lately = 2s;
+        const auto quiet = replica.quiet_since;
         const auto* source = source_of(server);
-        if (source == nullptr || source->binlog_moving_since == TimePoint{} ||
-            source->binlog_moved_at <= quiet) {
+        if (source == nullptr || source->binlog_moving_since == TimePoint{}) {
             return {};
         }
-        return std::max(quiet, source->binlog_moving_since);
+        if (source->binlog_moved_at > quiet) {
+            return std::max(quiet, source->binlog_moving_since);
+        }
+        // Its writes may hang from the moment on at which the replica lost it: then it was seen to
+        // move for the last time shortly before that, and the replica has not got so far.
+        const auto* channel = replica.channel();
+        const bool behind = channel != nullptr && !channel->read.file.empty() &&
+                            std::tie(channel->read.file, channel->read.pos) <
+                                std::tie(source->state.binlog.file, source->state.binlog.pos);
+        return behind && quiet - source->binlog_moved_at < lately ? quiet : TimePoint{};
     }
 
     Change apply_failure(Server& server, const Observation& observation) {
@@ -269,7 +279,7 @@ struct Builder::Impl {
                                           : observation.ended;
         }
         if (same_sources && next->unheard_since == TimePoint{}) {
-            next->unheard_since = written_since(server, next->quiet_since);
+            next->unheard_since = written_since(server, *next);
         }
         if (next->state.read_only) {
             next->read_only_since =

@@ -50,6 +50,30 @@ TEST(Silence, OfAReplicaIsNothingWhileItsSourceIsSilent) {
     EXPECT_EQ(look(builder, "r", topology).quiet_since, at(0.098));
 }
 
+/// Semi-synchronous writes hang from the moment on at which the replicas are cut off.
+TEST(Silence, CountsAlsoWhenTheSourceWroteForTheLastTimeJustBefore) {
+    for (const unsigned missing : {10U, 0U}) {
+        Builder builder;
+        TopologyPtr topology;
+        auto primary = a_server("p");
+        auto replica = a_replica("r", "p");
+        for (int second = 0; second < 3; ++second) {
+            primary.binlog = {"binlog.000001", 100 + 10ULL * static_cast<unsigned>(second)};
+            replica.channels[0].read.pos = primary.binlog.pos - (second == 2 ? missing : 0);
+            replica.channels[0].read.pos += second == 2 && missing > 0 ? 5 : 0;
+            builder.apply(good(id("p"), primary, second));
+            builder.apply(good(id("r"), replica, second + 0.1));
+        }
+        for (int second = 3; second < 6; ++second) {
+            builder.apply(good(id("p"), primary, second));
+            builder.apply(good(id("r"), replica, second + 0.1));
+        }
+
+        EXPECT_EQ(look(builder, "r", topology).unheard_since, missing > 0 ? at(2.098) : TimePoint{})
+            << missing;
+    }
+}
+
 TEST(Silence, StartsAnewBelowAnotherSource) {
     Builder builder;
     TopologyPtr topology;
