@@ -310,7 +310,13 @@ def _rebuild(world, old, new):
     )
     new.execute("STOP SLAVE", "RESET SLAVE ALL")
     old.execute(old.flavour.replicate_from(new.port), old.flavour.start_replica)
-    new.execute(f"SET GLOBAL gtid_slave_pos = '{new.value('SELECT @@gtid_binlog_pos')}'")
+    for attempt in range(50):  # the nodes write meanwhile, and it must not lie behind what is in the binary log
+        try:
+            new.execute(f"SET GLOBAL gtid_slave_pos = '{new.value('SELECT @@gtid_binlog_pos')}'")
+            break
+        except pymysql.Error:
+            if attempt == 49:
+                raise
     new.execute(new.flavour.replicate_from(old.port), new.flavour.start_replica)
     if not _replicates(old, new, 20):
         raise TimeoutError(f"{old} does not replicate from {new}: {old.replication()}")
