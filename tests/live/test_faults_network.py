@@ -109,7 +109,7 @@ class Isolated(Drop):
 
 
 class ReplicationOnly(Drop):
-    """Replicas do not reach the primary; Baton and the clients do. With semi-synchronous replication its writes hang."""
+    """Replicas do not reach the primary; Baton and clients do. With semi-synchronous replication its writes hang."""
 
     NIGHTLY = True
 

@@ -102,10 +102,9 @@ class TwentyAtOnce(FaultTest):
 
         outages = []
         for topology, writer in zip(topologies, writers):
+            goes_on = f"writes of {topology.seed} go on"
             outages.append(
-                eventually(
-                    lambda t=topology, w=writer: outage(w.acks(), fault_at, t.primary.port), 60, f"{topology.seed} goes on"
-                )
+                eventually(lambda t=topology, w=writer: outage(w.acks(), fault_at, t.primary.port), 60, goes_on)
             )
         promoted = [wait_one_primary(topology.replicas, 30) for topology in topologies]
         outages.sort()

@@ -73,7 +73,7 @@ class FaultTest(LiveTest):
         if may_lose is None:
             may_lose = 0 if self.semi_sync else LONGEST_EVENTS
         eventually(
-            lambda: sum(ack.port == promoted.port for ack in self.writer.acks()) > 20, 10, "the new primary takes writes"
+            lambda: sum(ack.port == promoted.port for ack in self.writer.acks()) > 20, 10, "the new one takes writes"
         )
         alive = [server for server in self.topology.servers if server.process.alive()]
         away = [promoted, *apart, *([] if rejoined else [self.old])]

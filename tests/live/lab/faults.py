@@ -198,7 +198,8 @@ class DeafListener:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         target = str(self._listener.getsockname()[1])
         self._rule = [
-            "OUTPUT", "-o", "lo", "-p", "tcp", "--dport", str(port), *_mark()[:-2], "-j", "REDIRECT", "--to-ports", target,
+            "OUTPUT", "-o", "lo", "-p", "tcp", "--dport", str(port), *_mark()[:-2],
+            "-j", "REDIRECT", "--to-ports", target,
         ]
         _iptables("-t", "nat", "-I", *self._rule)
         self._accepted = []

@@ -5,7 +5,6 @@ import pathlib
 import socket
 import struct
 import threading
-import time
 
 
 
