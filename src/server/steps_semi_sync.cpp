@@ -17,6 +17,8 @@ using topology::ThreadState;
 namespace {
 
 constexpr Duration poll_pause = 20ms;
+/// MariaDB counts a new acknowledger a moment after that one knows it.
+constexpr Duration counted_after = 200ms;
 
 Error not_there(const Session& session, std::string_view what) {
     return fail(Errc::refused, fmt::format("{}: {}", session.id().text(), what));
@@ -91,6 +93,7 @@ Task<StepResult> change_replica(
     if (!seen) {
         co_return seen.error();
     }
+    co_await sleep_for(counted_after);
     report.text = on ? "acknowledges" : "acknowledges no more";
     co_return report;
 }

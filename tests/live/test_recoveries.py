@@ -263,6 +263,11 @@ class SemiSync(RecoveryTest):
         first.kill()
         killed = time.monotonic()
 
+        if flavour == "mariadb":
+            # Its source does not take a connection for an acknowledgement of what the replica has already: commits
+            # that hang are released by the next one of another session.
+            self.recovery(primary)
+            self.write(primary, 1 << 40)
         eventually(
             lambda: any(ack.port == primary.port and ack.acknowledged > killed + 0.5 for ack in writer.acks()),
             40, "commits go on",
