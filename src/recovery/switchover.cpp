@@ -190,21 +190,26 @@ std::vector<InstanceId> Switchover::others() const {
 
 Move Switchover::prepare() const {
     Stage stage;
-    stage.enters = Phase::chosen;
     stage.intent =
         "prepare the switchover from " + record_.failed.text() + " to " + record_.successor.text();
-    // The backlog costs time now, and not when nobody can write.
+    if (record_.phase < Phase::quiesced) {
+        // Also when the user is configured: a promotion forgets whether the channel is encrypted.
+        Step read = make_step(StepKind::read_credentials, *successor_, policy_.step_limit);
+        read.credentials_from = others();
+        read.essential = record_.start_old && !policy_.has_replication_credentials;
+        stage.enters = Phase::quiesced;
+        stage.steps.push_back(std::move(read));
+        if (hook_due(policy_.has_pre_graceful_hooks, "pre_graceful_takeover")) {
+            stage.steps.push_back(hook_step("pre_graceful_takeover", record_.failed, policy_, true)
+            );
+        }
+        return stage;
+    }
+    // The backlog costs time now, and not when nobody can write. (One step on a server at a time.)
     Step wait = make_step(StepKind::wait_applied, *successor_, policy_.drain_limit);
     wait.essential = false;
+    stage.enters = Phase::chosen;
     stage.steps.push_back(std::move(wait));
-    // Also when the user is configured: a promotion forgets whether the channel is encrypted.
-    Step read = make_step(StepKind::read_credentials, *successor_, policy_.step_limit);
-    read.credentials_from = others();
-    read.essential = record_.start_old && !policy_.has_replication_credentials;
-    stage.steps.push_back(std::move(read));
-    if (hook_due(policy_.has_pre_graceful_hooks, "pre_graceful_takeover")) {
-        stage.steps.push_back(hook_step("pre_graceful_takeover", record_.failed, policy_, true));
-    }
     stage.reprobe = {record_.failed, record_.successor};
     return stage;
 }

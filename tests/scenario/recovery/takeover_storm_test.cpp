@@ -291,7 +291,15 @@ std::optional<State> TakeoverStorm::run() {
             world.half(step, upto(1));
         }
     };
-    drive.on_stage = [&](const Stage&) { disturb(world); };
+    drive.on_stage = [&](const Stage& stage) {
+        // A session does one thing at a time.
+        std::set<InstanceId> targets;
+        for (const auto& step : stage.steps) {
+            EXPECT_TRUE(step.kind == StepKind::hook || targets.insert(step.target).second)
+                << stage.intent;
+        }
+        disturb(world);
+    };
 
     EXPECT_TRUE(drive.run(250)) << testing::PrintToString(drive.intents());
     check_end(world);

@@ -70,13 +70,12 @@ TEST(Switchover, FreezesPromotesAndTakesEverybodyAlong) {
     EXPECT_EQ(record.state, State::done) << record.outcome;
     EXPECT_EQ(record.successor, id("r2"));
     EXPECT_EQ(record.fencing, "read-only");
-    ASSERT_EQ(drive.stages.size(), 4U) << testing::PrintToString(drive.intents());
-    EXPECT_THAT(
-        kinds(drive.stages[0]), ElementsAre(StepKind::wait_applied, StepKind::read_credentials)
-    );
-    EXPECT_THAT(kinds(drive.stages[1]), ElementsAre(StepKind::set_read_only));
-    EXPECT_THAT(kinds(drive.stages[2]), ElementsAre(StepKind::promote));
-    EXPECT_THAT(kinds(drive.stages[3]), ElementsAre(StepKind::repoint, StepKind::repoint));
+    ASSERT_EQ(drive.stages.size(), 5U) << testing::PrintToString(drive.intents());
+    EXPECT_THAT(kinds(drive.stages[0]), ElementsAre(StepKind::read_credentials));
+    EXPECT_THAT(kinds(drive.stages[1]), ElementsAre(StepKind::wait_applied));
+    EXPECT_THAT(kinds(drive.stages[2]), ElementsAre(StepKind::set_read_only));
+    EXPECT_THAT(kinds(drive.stages[3]), ElementsAre(StepKind::promote));
+    EXPECT_THAT(kinds(drive.stages[4]), ElementsAre(StepKind::repoint, StepKind::repoint));
     EXPECT_EQ(world.writable(), std::vector<std::string>{"r2"});
     for (const char* name : {"p1", "r1"}) {
         EXPECT_EQ(world.at(name).state.channels.at(0).source, id("r2")) << name;
@@ -94,8 +93,8 @@ TEST(Switchover, NothingLooksAtAServerWhileNobodyCanWrite) {
 
     ASSERT_TRUE(drive.run());
 
-    EXPECT_THAT(drive.stages.at(1).reprobe, IsEmpty());
-    const auto& promotion = drive.stages.at(2).steps.at(0);
+    EXPECT_THAT(drive.stages.at(2).reprobe, IsEmpty());
+    const auto& promotion = drive.stages.at(3).steps.at(0);
     EXPECT_TRUE(promotion.await_required);
     EXPECT_EQ(promotion.guard, id("p1"));
     EXPECT_EQ(promotion.required_gtid_set, scenario::expand_gtids("p1:1-100"));
@@ -296,7 +295,7 @@ TEST(Switchover, EndsAtOnceWhenThePrimaryDiesSoThatAFailoverCanBegin) {
 }
 
 TEST(Switchover, EveryStageAfterEveryPartOfItsSteps) {
-    for (std::size_t stage = 0; stage < 6; ++stage) {
+    for (std::size_t stage = 0; stage < 7; ++stage) {
         for (unsigned mask = 0; mask < 8; ++mask) {
             for (const bool journaled : {true, false}) {
                 for (const int half : {-1, 0, 1}) {
