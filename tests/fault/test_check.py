@@ -112,6 +112,9 @@ class HeldAgain(unittest.TestCase):
     def test_too_late_and_never(self):
         found, took = not_held_again([Settled(0, 11.0), Settled(1, 13.5)], [FIRST, Span("node2", B, 6, 18.0, 19.0)], 4.0)
         self.assertEqual((len(found), took), (1, [0.0, 4.5]))
+        late = [FIRST, Span("node2", B, 6, 18.5, 19.0)]
+        self.assertEqual(len(not_held_again([Settled(1, 14.0)], late, 4.0)[0]), 1)
+        self.assertEqual(not_held_again([Settled(1, 14.0, 1.0)], late, 4.0), ([], [4.5]))
         found, took = not_held_again([Settled(2, 14.0)], [FIRST], 4.0)
         self.assertEqual((len(found), took), (1, []))
 
