@@ -64,7 +64,7 @@ class InterruptedTest(PrimaryTest):
         self.assertIs(wait_one_primary(survivors), promoted)
         self.check_data(promoted, may_lose=0)
         self.check_recorded(promoted)
-        self.check_journal(order, interrupted)
+        self.check_journal(order)
         return interrupted
 
     def intermediate(self, order, flavour="mariadb"):
@@ -90,7 +90,7 @@ class InterruptedTest(PrimaryTest):
         self.writer.stop()
         acknowledged = {ack.number for ack in self.writer.acks()}
         self.assertLessEqual(acknowledged, wait_same_data(survivors))
-        self.check_journal(order, interrupted)
+        self.check_journal(order)
         return interrupted
 
     # --- what both share ---------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class InterruptedTest(PrimaryTest):
             first.thaw()
             time.sleep(1.5)
 
-    def check_journal(self, order, interrupted):
+    def check_journal(self, order):
         living = [node for node in self.nodes if node.process.alive()]
 
         def over(node):
@@ -135,12 +135,20 @@ class InterruptedTest(PrimaryTest):
             self.assertEqual(len({step["number"] for step in steps}), len(steps), "no number twice")
             epochs = [step["epoch"] for step in steps]
             self.assertEqual(epochs, sorted(epochs), "steps of an old epoch never follow a new one's")
-            last = epochs[-1]
-            unended = [step for step in steps if step["state"] == "intended" and step["epoch"] == last]
-            if not (interrupted and "ended" in order.split()):  # outcomes of the last stage go with the end
-                self.assertEqual(unended, [], "who carried it to the end knows how each step ended")
             self.assertEqual(set(recovery["hooks"].values()), {"done"}, recovery["hooks"])
+            if "ended" in order.split():
+                continue  # outcomes of the last stage follow the end, and nobody was left to write them
+            eventually(
+                lambda node=node, number=number: self.all_steps_ended(node, number), 10,
+                f"{node} tells how each step of the node that carried it to the end has ended",
+            )
         self.check_hooks(order)
+
+    @staticmethod
+    def all_steps_ended(node, number):
+        """Of those that the last node began: what an interrupted one had begun may have no outcome for ever."""
+        recovery = node.json(f"/api/v1/recoveries/{number}")
+        return all(step["state"] != "intended" for step in recovery["steps"] if step["epoch"] == recovery["epoch"])
 
     def check_hooks(self, order):
         """Each ended well once. It may have been begun once more where its node was interrupted, and says so."""
@@ -154,7 +162,10 @@ class InterruptedTest(PrimaryTest):
                 self.assertEqual(len(ended), 1, f"{name} is never run twice as success: {ended}")
             self.assertIn(len(ended), (1, 2), ended)
             self.assertIn(len(begun), (1, 2), begun)
-            self.assertEqual([run.resumed for run in begun], [False, True][: len(begun)], begun)
+            if len(begun) == 2:
+                self.assertEqual([run.resumed for run in begun], [False, True], begun)
+            elif begun[0].resumed:  # it was to begin, and did not come to it
+                self.assertIn(point, ("journaled", "performing"), begun)
             if len(begun) == 2:
                 self.assertLess(begun[0].epoch, begun[1].epoch)
                 self.assertLess(begun[0].step, begun[1].step)
