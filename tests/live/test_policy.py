@@ -57,7 +57,8 @@ class Shadow(PolicyTest):
         self.nodes = self.lab.nodes(
             self.lab.backend(), [self.topology.seed], count=2, settings={"detection": {"mode": "shadow"}}
         )
-        eventually(lambda: active_node(self.nodes).knows(self.topology.servers), 20, "all servers are found")
+        for node in self.nodes:
+            eventually(lambda node=node: node.knows(self.topology.servers), 20, f"{node} knows all servers")
         self.id = self.one_cluster(self.nodes[0])
 
     def check(self, flavour):
