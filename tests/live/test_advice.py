@@ -204,7 +204,9 @@ class DroppedRelayLog(AdviceTest):
 
         primary.kill()
 
-        self.assertIs(wait_one_primary([dropping, other], 40), other)
+        eventually(lambda: int(dropping.replication()["source_port"]) == other.port, 40, "it follows the other")
+        dropping.execute("START REPLICA")  # it did not run before, so nobody else starts it
+        self.assertIs(wait_one_primary([dropping, other], 20), other)
         self.assertEqual(len([n for n in other.ledger() if n >= 900000]), self.ROWS)
         eventually(
             lambda: len([n for n in dropping.ledger() if n >= 900000]) == self.ROWS, 20, "the other gets all again"
