@@ -426,22 +426,3 @@ class Delayed(RecoveryTest):
         self.assertEqual(replica.ledger(), set(range(1, 21)), "nothing received is lost")
         record = self.recovery(primary)
         self.assertIn("without its delay", json.dumps(record["steps"]))
-
-
-class Errant(RecoveryTest):
-    def test_mysql_is_never_promoted(self):
-        self.start("mysql", 1)
-        primary, replica = self.topology.servers
-        replica.execute("SET GLOBAL read_only=0")
-        self.write(replica, 77)
-        replica.execute("SET GLOBAL super_read_only=1")
-        node = active_node(self.nodes)
-        eventually(lambda: "errant" in self.explained(), 20, "the errant transaction is seen")
-
-        primary.kill()
-
-        entry = eventually(lambda: self.blocked(replica) or self.blocked(primary), 30, "it is refused")
-        self.assertIn("recovery.promote_errant", json.dumps(entry) + self.explained())
-        time.sleep(3)
-        self.assertFalse(replica.is_writable())
-        self.assertEqual(node.json("/api/v1/recoveries"), [])
