@@ -996,7 +996,8 @@ std::vector<Option> recovery_options() {
             "recovery.co_primary_must_take_over",
             BATON_BOOL(recovery.co_primary_must_take_over),
             true,
-            "When one of two co-primaries dies, only the other one is promoted while it answers; an "
+            "When one of two co-primaries dies, only the other one is promoted while it answers; "
+            "an "
             "order may name another.",
             true
         ),
@@ -1004,7 +1005,8 @@ std::vector<Option> recovery_options() {
             "recovery.semi_sync.repair",
             BATON_BOOL(recovery.repair_semi_sync),
             false,
-            "A semi-synchronous primary whose commits hang gets further acknowledgers: the replicas "
+            "A semi-synchronous primary whose commits hang gets further acknowledgers: the "
+            "replicas "
             "that are preferred for promotion first.",
             true
         ),

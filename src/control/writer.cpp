@@ -230,8 +230,7 @@ Task<void> Engine::Impl::janitor() {
             enqueue(std::move(deletion));
         }
         const auto oldest = wall_now - to_ms(settings.history_age);
-        for (auto& deletion :
-             state.trim_decisions(decisions_kept, decisions_kept_of_one, oldest)) {
+        for (auto& deletion : state.trim_decisions(decisions_kept, decisions_kept_of_one, oldest)) {
             enqueue(std::move(deletion));
         }
         for (auto& deletion : state.trim_policies(policies_kept)) {

@@ -55,9 +55,9 @@ Holdings holdings_of(const Instance& instance, const ReplicaPosition* quiesced) 
             );
         // What it reported is gone when it was seen to lose some since.
         if (instance.received_lost.empty()) {
-            received = received.united(
-                read(quiesced->received_gtid_set, "received GTID set", out.unknown)
-            );
+            received =
+                received.united(read(quiesced->received_gtid_set, "received GTID set", out.unknown)
+                );
         }
     }
     out.received = out.executed.united(received);

@@ -121,8 +121,9 @@ struct Record {
     /// What the old primary had when it was read-only and nobody could write any more; "" = it is
     /// not known to be read-only.
     std::string final_gtid_set;
-    bool writable_before = true;  // the old primary was, so it is to be again if nothing comes of it
-    bool start_old = true;        // the old primary's replication is started
+    bool writable_before =
+        true;               // the old primary was, so it is to be again if nothing comes of it
+    bool start_old = true;  // the old primary's replication is started
     /// What was done about the old primary before the promotion, in words: "read-only", "not
     /// reached: ...".
     std::string fencing;

@@ -266,7 +266,8 @@ struct Instance {
     /// Observer's time since when its own binary log has not moved (end of the probe that showed
     /// the present position first); {} = never seen by this observer.
     TimePoint binlog_moved_at{};
-    /// When it was seen to move first, of the last probes in a row that showed it moving; {} = never.
+    /// When it was seen to move first, of the last probes in a row that showed it moving; {} =
+    /// never.
     TimePoint binlog_moving_since{};
     /// Observer's time since when it has been seen read-only, without interruption; {} = it is not.
     TimePoint read_only_since{};

@@ -262,8 +262,8 @@ private:
         }
         auto& channel = server.state.channels.front();
         const auto found = servers.find(scenario::name_of(channel.source));
-        const bool connected = found != servers.end() && up(found->second) &&
-                               unreached.count(found->first) == 0;
+        const bool connected =
+            found != servers.end() && up(found->second) && unreached.count(found->first) == 0;
         channel.receiver = connected ? ThreadState::running : ThreadState::connecting;
         if (connected) {
             const auto got = set_of(channel.retrieved_gtid_set).united(executed(found->second));

@@ -243,7 +243,8 @@ expect: {p1: {code: MasterSingleReplicaNotReplicating, structure: [NoWriteableMa
 class Codes : public testing::TestWithParam<Case> {};
 
 TEST_P(Codes, AreGivenExactly) {
-    const auto scenario = scenario::read_scenario(GetParam().text, {"expect", "expect_structure", "policy"});
+    const auto scenario =
+        scenario::read_scenario(GetParam().text, {"expect", "expect_structure", "policy"});
 
     for (const auto& difference : Comparison(scenario).differences()) {
         ADD_FAILURE() << difference;

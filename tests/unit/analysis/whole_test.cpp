@@ -25,7 +25,9 @@ TEST(Analyze, PutsPrimariesFirstThenByCluster) {
     stage.well();
 
     EXPECT_THAT(stage.findings, testing::IsEmpty());
-    EXPECT_THAT(subjects(analyze(*stage.now, Policy{}, true)), ElementsAre("a1", "p1", "a2", "r1", "l1"));
+    EXPECT_THAT(
+        subjects(analyze(*stage.now, Policy{}, true)), ElementsAre("a1", "p1", "a2", "r1", "l1")
+    );
 }
 
 TEST(Analyze, OfOneClusterSaysTheSameAsOfAll) {
