@@ -140,7 +140,9 @@ class Shadow(PolicyTest):
         )
         self.assertEqual(shadow.json("/api/v1/recoveries"), [])
         self.assertTrue(self.timeline(shadow, ours, "detected"))
-        self.assertEqual([entry["state"] for entry in active.json("/api/v1/recoveries")], ["done"])
+        eventually(
+            lambda: [entry["state"] for entry in active.json("/api/v1/recoveries")] == ["done"], 10, "its recovery ends"
+        )
 
 
 class Stored(PolicyTest):
