@@ -162,6 +162,42 @@ Task<StepResult> read_credentials(
     co_return report;
 }
 
+namespace {
+
+/// What waited for acknowledgements as a primary gives them as a replica. It must not go on
+/// waiting: nobody replicates from it any more, and with log_replica_updates each transaction that
+/// its applier commits would wait for the whole time-out (seen on MySQL 9.7).
+Task<Result<void>> acknowledge_instead(Session* session, Deadline deadline) {
+    const auto off = dialect::semi_sync_source(session->words(), false);
+    const auto on = dialect::semi_sync_replica(session->words(), true);
+    if (!off) {
+        co_return Result<void>();
+    }
+    Result<dialect::ResultRows> enabled = co_await session->ask(
+        fmt::format(
+            "SELECT @@global.rpl_semi_sync_{}_enabled",
+            session->words().semi_sync_new_names ? "source" : "master"
+        ),
+        deadline
+    );
+    if (!enabled) {
+        co_return enabled.error();
+    }
+    if (!dialect::is_on(enabled->at(0, 0))) {
+        co_return Result<void>();
+    }
+    if (on) {
+        const Result<void> acknowledges = co_await session->change(*on, deadline);
+        if (!acknowledges) {
+            co_return acknowledges.error();
+        }
+    }
+    // Last, for it is what a repetition goes by.
+    co_return co_await session->change(*off, deadline);
+}
+
+}  // namespace
+
 Task<StepResult> become_replica(
     std::shared_ptr<Target> target,
     std::shared_ptr<ChannelSecret> known,
@@ -172,6 +208,10 @@ Task<StepResult> become_replica(
     Result<Look> look = co_await session.look(deadline);
     if (!look) {
         co_return look.error();
+    }
+    const Result<void> acknowledges = co_await acknowledge_instead(&session, deadline);
+    if (!acknowledges) {
+        co_return acknowledges.error();
     }
     if (look->channel(step.channel) != nullptr) {
         co_return co_await repoint(target, std::move(step), deadline);  // it has one already
