@@ -144,6 +144,9 @@ std::optional<std::string> Switchover::successor_obstacle() const {
     if (sent()) {
         return std::nullopt;  // its receiver may be stopped already; the promotion is sent again
     }
+    if (attempts(record_, StepKind::wait_applied, record_.successor) > 0) {
+        return id + " does not catch up (" + last_error() + ")";
+    }
     if (follows(topology_, *successor_, record_.failed) == nullptr) {
         return id + " does not replicate from " + record_.failed.text() + " any more";
     }
