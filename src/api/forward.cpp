@@ -3,12 +3,16 @@
 
 #include "reply.hpp"
 
+#include "baton/async/event.hpp"
+#include "baton/async/task_group.hpp"
 #include "baton/base/log.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <optional>
 
 namespace baton::api {
 
@@ -19,6 +23,10 @@ namespace {
 constexpr Duration catch_up_limit = std::chrono::milliseconds(1000);
 constexpr Duration election_limit = std::chrono::milliseconds(4000);
 constexpr Duration catch_up_step = std::chrono::milliseconds(20);
+/// How often it is looked whether the node that was asked is still the active one, and what it has
+/// for an answer that is on its way when it is not.
+constexpr Duration lease_look = std::chrono::milliseconds(250);
+constexpr Duration last_answer = std::chrono::milliseconds(1000);
 
 http::ClientRequest outgoing(
     const Call& call,
@@ -64,6 +72,52 @@ http::Response taken_over(http::ClientResponse answer) {
     return response;
 }
 
+struct Passed {
+    explicit Passed(const asio::any_io_executor& executor) : ended(executor) {}
+
+    Event ended;
+    std::optional<Result<http::ClientResponse>> answer;
+};
+
+Task<void> pass(
+    std::shared_ptr<const Call> call,
+    http::ClientRequest request,
+    Deadline deadline,
+    std::shared_ptr<Passed> passed
+) {
+    passed->answer = co_await call->client->fetch(std::move(request), deadline);
+    passed->ended.set();
+}
+
+/// No answer when the node that was asked has ceased to be the active one: a frozen one keeps its
+/// connections, and nobody should wait for it until the limit.
+Task<std::optional<Result<http::ClientResponse>>> ask_while_active(
+    std::shared_ptr<const Call> call,
+    http::ClientRequest request,
+    std::string asked_token,
+    Deadline deadline
+) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto passed = std::make_shared<Passed>(executor);
+    TaskGroup group(executor);
+    group.spawn("pass on", pass(call, std::move(request), deadline, passed));
+    bool ended = passed->ended.is_set();
+    while (!ended) {
+        ended = co_await passed->ended.wait(std::chrono::steady_clock::now() + lease_look);
+        const auto token = call->commands->status().active_token;
+        if (!ended && !token.empty() && token != asked_token) {
+            // It may have answered and given the lease back.
+            ended = co_await passed->ended.wait(std::chrono::steady_clock::now() + last_answer);
+            if (!ended) {
+                group.cancel();
+                break;
+            }
+        }
+    }
+    co_await group.join();
+    co_return std::move(passed->answer);
+}
+
 /// This node acts and has read the shared state, or it knows who else acts.
 bool somebody_acts(const control::Commands& commands, const control::NodeStatus& status) {
     return status.lease.may_act ? commands.view()->active
@@ -104,8 +158,20 @@ Task<http::Response> forwarded(
         ));
     }
     auto request = outgoing(*call, status, method, target);
-    auto answer =
-        co_await call->client->fetch(std::move(request), std::chrono::steady_clock::now() + limit);
+    const Deadline deadline = std::chrono::steady_clock::now() + limit;
+    auto asked = co_await ask_while_active(call, std::move(request), status.active_token, deadline);
+    if (!asked.has_value()) {
+        co_return failure(
+            Errc::timeout,
+            fmt::format(
+                "{} is not the active node any more and gave no answer; it may have begun. What it "
+                "has begun is taken up by its successor: see the recoveries. It is safe to ask "
+                "again",
+                status.active_name
+            )
+        );
+    }
+    auto& answer = *asked;
     if (!answer) {
         const auto& error = answer.error();
         if (error.code == Errc::timeout) {

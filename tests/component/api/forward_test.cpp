@@ -87,6 +87,28 @@ TEST(Forward, ANodeThatBecomesTheActiveOneMeanwhileActsItself) {
     EXPECT_EQ(node.core.calls().size(), 1U);
 }
 
+TEST(Forward, NobodyWaitsForANodeThatIsReplacedMeanwhile) {
+    Node frozen("n1");
+    Node next("n3");
+    Node standby("n2");
+    frozen.core.delay_ms = 3000;
+    standby.core.active = false;
+    standby.core.set_active_node("n1", frozen.url());
+    std::jthread election([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        standby.core.set_active_node("n3", next.url());
+    });
+
+    const auto begin = std::chrono::steady_clock::now();
+    const auto answer = standby.get(act);
+
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(2500));
+    EXPECT_EQ(answer.headers.at("x-baton-reason"), "timeout");
+    EXPECT_NE(answer.body.find("n1 is not the active node any more"), std::string::npos)
+        << answer.body;
+    EXPECT_TRUE(next.core.calls().empty()) << "it may have been done already";
+}
+
 TEST(Forward, NobodyWaitsForAnElectionWithoutBackend) {
     Node standby("n2");
     standby.core.active = false;
