@@ -211,6 +211,12 @@ std::string StateReader::statement(Part part) const {
     return {};
 }
 
+void StateReader::refresh() {
+    if (refreshed_.has_value()) {
+        *refreshed_ -= refresh_every_;
+    }
+}
+
 std::string StateReader::sql(TimePoint now) {
     // A forced refresh (a variable was gone) leaves `refreshing_` set and `refreshed_` empty.
     now_ = now;

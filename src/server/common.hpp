@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace baton::server {
@@ -29,6 +30,9 @@ struct Common {
     /// Where else a server lets administrators in when all its connections are taken, as it said
     /// itself when it was observed last.
     std::map<InstanceId, InstanceId> admin_addresses;
+    /// Changed by a step; the next probe reads all settings, which are otherwise read seldom. A
+    /// plan that did not see what it did would do it again.
+    std::set<InstanceId> changed;
 
     /// Null when there is none, or when the error is not that all connections are taken.
     [[nodiscard]] const InstanceId* other_way_in(const InstanceId& id, const Error& error) const;

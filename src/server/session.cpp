@@ -261,6 +261,7 @@ Task<Result<void>> Session::change(std::string sql, Deadline deadline) {
     }
     trace_act(connection_, id_, asked, sql);
     Result<dialect::ResultRows> done = co_await ask(std::move(sql), deadline);
+    common_.changed.insert(id_);  // also when it is not known whether it was done
     if (!done) {
         co_return done.error();
     }

@@ -149,6 +149,9 @@ Task<std::optional<Error>> ServerWatch::connect(Deadline deadline) {
 }
 
 Task<std::optional<Error>> ServerWatch::poll(Deadline deadline) {
+    if (common_.changed.erase(id_) > 0) {
+        reader_.refresh();
+    }
     for (;;) {  // bounded by StateReader::attempt_limit
         const TimePoint now = common_.now();
         std::string sql = reader_.sql(now);

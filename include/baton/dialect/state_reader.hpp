@@ -57,6 +57,9 @@ public:
     /// statement hung, unless `in_haste`: then there was hardly any time for an answer.
     void on_silence(std::vector<ResultRows> sets, bool in_haste, TimePoint now);
 
+    /// The next poll reads the settings too, though it is not time yet.
+    void refresh();
+
     /// Something without which there is no state is left out: the server hangs.
     [[nodiscard]] bool hangs() const;
 

@@ -113,6 +113,26 @@ TEST_P(Watch, FollowsProgressAndStops) {
     EXPECT_FALSE(probe(*watch).state->super_read_only);
 }
 
+TEST_P(Watch, SeesAtOnceWhichSettingsAStepHasChanged) {
+    ServerOptions options;
+    if (!mariadb()) {
+        options.more = {
+            "--plugin-load-add=semisync_source.so", "--plugin-load-add=semisync_replica.so"};
+    }
+    make_pair(options);
+    const auto watch = servers_->watch(replica_->id());
+    ASSERT_EQ(probe(*watch).error, "");
+    ASSERT_FALSE(probe(*watch).state->semi_sync.source_enabled);
+    const auto performer = servers_->performer("baton.test");
+    Step on = step(StepKind::set_semi_sync, *replica_);
+    on.semi_sync_source = true;
+
+    ASSERT_DONE(perform(*performer, on));
+
+    EXPECT_TRUE(probe(*watch).state->semi_sync.source_enabled);
+    close(*performer);
+}
+
 TEST_P(Watch, PollsInOneRoundTrip) {
     make_pair();
     TcpGate gate(replica_->id().host, replica_->id().port);
