@@ -12,8 +12,8 @@ import time
 
 import pymysql
 
-from lab.flavour import FLAVOURS
-from lab.nodes import ApiError, HAProxy, Node
+from lab.flavour import FLAVOURS, REPLICATION_PASSWORD, REPLICATION_USER
+from lab.nodes import ApiError, HAProxy, Node, secret_file
 from lab.paths import BUILD, baton_binary
 from lab.ports import can_bind
 from lab.process import Process
@@ -62,10 +62,16 @@ class Demo:
 
     def make_nodes(self):
         """Writes the configuration of the nodes and of HAProxy, the same each time."""
+        password = secret_file(HOME / "replication.password", REPLICATION_PASSWORD)
+        settings = {
+            "topology": {"replication_user": REPLICATION_USER, "replication_password_file": str(password)}
+        }
         for number, port in enumerate(self.node_ports, 1):
             name = f"node{number}"
             self.nodes.append(
-                Node.create(name, port, HOME / name, backend=self.backend, seeds=[self.servers[0].address])
+                Node.create(
+                    name, port, HOME / name, backend=self.backend, seeds=[self.servers[0].address], settings=settings
+                )
             )
         self.proxy = HAProxy(self.proxy_port, HOME / "haproxy", self.nodes)
         self.proxy.name = "haproxy"
