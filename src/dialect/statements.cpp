@@ -233,6 +233,12 @@ std::optional<std::string> semi_sync_wait(const Vocabulary& words, std::uint64_t
                : fmt::format("SET GLOBAL rpl_semi_sync_master_wait_for_slave_count={}", count);
 }
 
+std::string semi_sync_source_enabled(const Vocabulary& words) {
+    return fmt::format(
+        "SELECT @@global.rpl_semi_sync_{}_enabled", words.semi_sync_new_names ? "source" : "master"
+    );
+}
+
 std::string semi_sync_replica_status(const Vocabulary& words) {
     return fmt::format(
         "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_{}_status'",

@@ -173,13 +173,8 @@ Task<Result<void>> acknowledge_instead(Session* session, Deadline deadline) {
     if (!off) {
         co_return Result<void>();
     }
-    Result<dialect::ResultRows> enabled = co_await session->ask(
-        fmt::format(
-            "SELECT @@global.rpl_semi_sync_{}_enabled",
-            session->words().semi_sync_new_names ? "source" : "master"
-        ),
-        deadline
-    );
+    Result<dialect::ResultRows> enabled =
+        co_await session->ask(dialect::semi_sync_source_enabled(session->words()), deadline);
     if (!enabled) {
         co_return enabled.error();
     }

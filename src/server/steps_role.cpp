@@ -342,13 +342,8 @@ Task<Result<bool>> release_commits(
     if (session.words().mariadb() || !off || !on) {
         co_return false;
     }
-    Result<dialect::ResultRows> enabled = co_await session.ask(
-        fmt::format(
-            "SELECT @@global.rpl_semi_sync_{}_enabled",
-            session.words().semi_sync_new_names ? "source" : "master"
-        ),
-        deadline
-    );
+    Result<dialect::ResultRows> enabled =
+        co_await session.ask(dialect::semi_sync_source_enabled(session.words()), deadline);
     if (!enabled) {
         co_return enabled.error();
     }

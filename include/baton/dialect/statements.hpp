@@ -92,6 +92,8 @@ std::optional<std::string> semi_sync_replica(const Vocabulary& words, bool on);
 /// For how many acknowledgements the source waits. nullopt where there is no plugin, and on
 /// MariaDB, which always waits for one.
 std::optional<std::string> semi_sync_wait(const Vocabulary& words, std::uint64_t count);
+/// One row, one value. Fails where there is no such plugin.
+std::string semi_sync_source_enabled(const Vocabulary& words);
 /// One row, the value second: whether the replica acknowledges.
 std::string semi_sync_replica_status(const Vocabulary& words);
 
