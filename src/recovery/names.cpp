@@ -132,6 +132,8 @@ std::string_view to_string(StepState state) {
             return "failed";
         case StepState::skipped:
             return "skipped";
+        case StepState::interrupted:
+            return "interrupted";
     }
     return "unknown";
 }

@@ -55,7 +55,11 @@ analysis::Code code_named(std::string_view name) {
 
 StepState step_state_named(std::string_view name) {
     for (const auto state :
-         {StepState::intended, StepState::done, StepState::failed, StepState::skipped}) {
+         {StepState::intended,
+          StepState::done,
+          StepState::failed,
+          StepState::skipped,
+          StepState::interrupted}) {
         if (to_string(state) == name) {
             return state;
         }

@@ -35,7 +35,9 @@ struct CandidateVerdict {
     friend bool operator==(const CandidateVerdict&, const CandidateVerdict&) = default;
 };
 
-enum class StepState { intended, done, failed, skipped };
+/// interrupted: its node was stopped in it, or before it wrote how it ended; what came of it is
+/// seen on the servers.
+enum class StepState { intended, done, failed, skipped, interrupted };
 
 std::string_view to_string(StepState state);
 

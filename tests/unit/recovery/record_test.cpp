@@ -148,6 +148,10 @@ TEST(StepRecord, SurvivesStorage) {
 
     ASSERT_TRUE(read);
     EXPECT_EQ(*read, step);
+    for (int i = 0; i <= static_cast<int>(StepState::interrupted); ++i) {
+        step.state = static_cast<StepState>(i);
+        EXPECT_EQ(step_from_json(to_json_text(step))->state, step.state) << i;
+    }
     EXPECT_FALSE(step_from_json("nothing"));
 }
 
