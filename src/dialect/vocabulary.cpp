@@ -52,11 +52,13 @@ constexpr auto names = std::to_array<std::string_view>({
     "rpl_semi_sync_master_enabled",
     "rpl_semi_sync_master_timeout",
     "rpl_semi_sync_master_wait_for_slave_count",
+    "rpl_semi_sync_master_wait_no_slave",
     "rpl_semi_sync_replica_enabled",
     "rpl_semi_sync_slave_enabled",
     "rpl_semi_sync_source_enabled",
     "rpl_semi_sync_source_timeout",
     "rpl_semi_sync_source_wait_for_replica_count",
+    "rpl_semi_sync_source_wait_no_replica",
     "server_id",
     "server_uuid",
     "skip_replica_start",
@@ -184,6 +186,9 @@ topology::SemiSync semi_sync_of(const Variables& variables, const Vocabulary& wo
             "rpl_semi_sync_master_wait_for_slave_count"
         ),
         1
+    );
+    semi.waits_without_clients = variables.on(
+        either("rpl_semi_sync_source_wait_no_replica", "rpl_semi_sync_master_wait_no_slave")
     );
     return semi;
 }

@@ -145,6 +145,7 @@ void semi_sync_members(const Io& io, T& x) {
     io("timeout_ms", x.timeout_ms);
     io("wait_for_replica_count", x.wait_for_replica_count);
     io("clients", x.clients);
+    io("waits_without_clients", x.waits_without_clients);
 }
 
 template <class Io, class T>

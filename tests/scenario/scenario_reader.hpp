@@ -447,7 +447,7 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
     // What advice looks at, all well unless said: {persist: no, workers: 8, commit_order: no, ...}
     else if (key == "settings")
         detail::read_settings(server, value);
-    // semi-sync: {source: yes, status: yes, wait: 1, clients: 0, replica: no}
+    // semi-sync: {source: yes, status: yes, wait: 1, clients: 0, waits: no, replica: no}
     else if (key == "semi_sync") {
         auto& x = state.semi_sync;
         x.available = x.new_names = true;
@@ -463,6 +463,8 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
                 x.wait_for_replica_count = entry.second.as<std::uint64_t>();
             else if (what == "clients")
                 x.clients = entry.second.as<std::uint64_t>();
+            else if (what == "waits")
+                x.waits_without_clients = entry.second.as<bool>();
             else
                 throw BadScenario(server.name + ".semi_sync has no '" + what + "'");
         }

@@ -89,6 +89,9 @@ struct SemiSync {
     std::uint64_t timeout_ms = 0;
     std::uint64_t wait_for_replica_count = 1;
     std::uint64_t clients = 0;
+    /// It goes on waiting while fewer clients than that are connected; false: not known, or it does
+    /// without acknowledgements as soon as they have left.
+    bool waits_without_clients = false;
     friend bool operator==(const SemiSync&, const SemiSync&) = default;
 };
 

@@ -199,7 +199,8 @@ public:
               &s.source_enabled,
               &s.replica_enabled,
               &s.source_status,
-              &s.replica_status}) {
+              &s.replica_status,
+              &s.waits_without_clients}) {
             *member = flag();
         }
         s.timeout_ms = number();
