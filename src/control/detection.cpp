@@ -194,7 +194,9 @@ void Engine::Impl::ask(const analysis::Finding& finding) {
             finding.subject.text()
         );
         found->second->witness_running = true;
+        builder.set_witness_begun(inquiry.target, now());
         group->spawn("witness " + inquiry.target.text(), ask_witness(found->second));
+        group->spawn("witness is late", look_again(analysis::witness_is_late));
     }
 }
 

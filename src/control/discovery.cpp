@@ -297,6 +297,7 @@ Task<void> Engine::Impl::ask_witness(std::shared_ptr<Slot> slot) {
     co_await performer->close();
     slot->witness_running = false;
     slot->witness_ended = now();
+    builder.set_witness_begun(slot->id, TimePoint{});
     if (!outcome) {
         slot->next_witness = now() + witness_pause;
     }

@@ -217,6 +217,7 @@ struct Builder::Impl {
         keep_place(old, next->state.identity);
         const auto& state = next->state;
         next->witness = old.witness;
+        next->witness_begun = old.witness_begun;
         next->cluster_id = old.cluster_id;
         next->cluster_name = old.cluster_name;
         next->depth = old.depth;
@@ -616,6 +617,13 @@ Builder::Change Builder::apply_witness(const InstanceId& replica, const WitnessR
     return Change::decisive;
 }
 
+void Builder::set_witness_begun(const InstanceId& replica, TimePoint begun) {
+    const auto found = impl_->servers.find(replica);
+    if (found != impl_->servers.end()) {
+        impl_->edit(found->second).witness_begun = begun;
+    }
+}
+
 void Builder::restore(Instance instance) {
     auto& server = impl_->ensure(instance.id);
     instance.health.checked = false;
@@ -626,6 +634,7 @@ void Builder::restore(Instance instance) {
     instance.read_only_since = instance.quiet_since = TimePoint{};
     instance.unheard_since = instance.unconnected_since = TimePoint{};
     instance.witness.reset();
+    instance.witness_begun = TimePoint{};
     server.sources = channel_sources(instance.state);
     server.replicas = instance.state.reported_replicas;
     server.members = group_members(instance.state);

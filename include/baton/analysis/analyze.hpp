@@ -12,6 +12,10 @@
 
 namespace baton::analysis {
 
+/// A witness test of a receiver that takes longer than this has not found a living source at once.
+/// Whoever runs the tests has the snapshot analyzed again then.
+inline constexpr Duration witness_is_late = std::chrono::milliseconds(300);
+
 struct Policy {
     /// A server that gave no answer (timeout) this many times in a row counts as unreachable; one
     /// refused or broken connection that could not be made again at once suffices.

@@ -282,6 +282,8 @@ struct Instance {
     /// Since when its receiver has not been connected at any good probe; {} = it is.
     TimePoint unconnected_since{};
     std::optional<WitnessReport> witness;  // newest
+    /// Its receiver is being made to reconnect since then (witness test); {} = it is not.
+    TimePoint witness_begun{};
 
     // Set by the builder from the whole picture:
     std::string cluster_id;    // stable over failovers

@@ -106,6 +106,8 @@ public:
     /// Folds in a probe of a known (or new) server. A failed probe keeps the last good state.
     Change apply(Observation observation);
     Change apply_witness(const InstanceId& replica, const WitnessReport& report);
+    /// A witness test begins; {} = it has ended, with or without a report.
+    void set_witness_begun(const InstanceId& replica, TimePoint begun);
     /// A server as another node or an earlier process stored it; does not count as checked by this
     /// observer.
     void restore(Instance instance);
