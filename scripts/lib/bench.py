@@ -23,7 +23,7 @@ from lab import (
     writable_servers,
 )
 from lab.flavour import FLAVOURS, REPLICATION_PASSWORD, REPLICATION_USER
-from lab.nodes import secret_file
+from lab.nodes import ApiError, secret_file
 from lab.paths import BUILD
 from lab.process import Process
 from lab.server import tail
@@ -192,8 +192,8 @@ class Farm:
         self.stats_file = folder / "farm.json"
         self.process = Process.spawn(
             self.name,
-            [program, "--servers", options.servers, "--dead", case.dead, "--dead-as", options.dead_as,
-             "--busy", case.busy, "--port", port, "--stats", self.stats_file],
+            [program, "--servers", options.servers, "--cluster-size", options.cluster_size,
+             "--dead", case.dead, "--dead-as", options.dead_as, "--busy", case.busy, "--port", port, "--stats", self.stats_file],
             self.log,
         )
 
@@ -220,6 +220,21 @@ def resident_mib(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"no VmRSS of {pid}")
+
+
+def metrics(node):
+    """Samples by name and labels; those of single servers, clusters and findings added up by name."""
+    status, text = node.get("/metrics", timeout=20)
+    if status != 200:
+        raise ApiError(f"/metrics: status {status}: {text[:200]}")
+    values = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            if '="' in name and not name.startswith("baton_loop_delay"):
+                name = name.partition("{")[0]
+            values[name] = values.get(name, 0) + float(value)
+    return values
 
 
 class Case:
@@ -260,8 +275,7 @@ def poll_once(options, case):
         alive = options.servers - case.dead
 
         def all_polled():
-            seen = node.json("/api/all-instances", timeout=20)
-            return sum(instance["IsLastCheckValid"] for instance in seen) >= alive
+            return metrics(node)["baton_server_up"] >= alive
 
         began = time.monotonic()
         eventually(all_polled, 120, f"{alive} servers are polled", every=0.5)
@@ -274,6 +288,7 @@ def poll_once(options, case):
                 "cpu": cpu_seconds(node.process.pid),
                 "backend_cpu": cpu_seconds(backend.process.pid),
                 "farm": farm.stats(),
+                "metrics": metrics(node),
                 "questions": int(backend.rows("SHOW GLOBAL STATUS LIKE 'Questions'")[0]["Value"]),
             }
 
@@ -288,6 +303,10 @@ def poll_once(options, case):
         if polls == 0:
             sys.exit(f"nothing was polled\n{tail(node.log, 40)}")
         cpu = after["cpu"] - before["cpu"]
+        delays = {
+            name: after["metrics"][name] - before["metrics"][name]
+            for name in after["metrics"] if name.startswith("baton_loop_delay")
+        }
         return {
             "cpu_us_per_poll": cpu / polls * 1e6,
             "backend_cpu_us_per_poll": (after["backend_cpu"] - before["backend_cpu"]) / polls * 1e6,
@@ -299,6 +318,14 @@ def poll_once(options, case):
             "statements_per_poll": farm_delta["statements"] / polls,
             "connects_per_s": farm_delta["connections"] / seconds,
             "discovered_s": discovered,
+            "snapshots_per_s": (after["metrics"]["baton_snapshots_total"]
+                                - before["metrics"]["baton_snapshots_total"]) / seconds,
+            "loop_delay_mean_ms": 1e3 * delays["baton_loop_delay_seconds_sum"]
+                                  / max(1, delays["baton_loop_delay_seconds_count"]),
+            "loop_delays_over_10ms_per_min": 60 / seconds * (
+                delays["baton_loop_delay_seconds_count"] - delays['baton_loop_delay_seconds_bucket{le="0.01"}']),
+            # Of the last minute: of this measurement alone when it takes so long.
+            "loop_delay_longest_ms": 1e3 * after["metrics"]["baton_loop_lag_seconds"],
         }
 
 
@@ -330,6 +357,7 @@ def main():
     command.add_argument("--json")
     command = commands.add_parser("poll")
     command.add_argument("--servers", type=int, default=1000)
+    command.add_argument("--cluster-size", type=int, default=5)
     command.add_argument("--case", choices=CASES, action="append")
     command.add_argument("--dead-as", choices=["refuse", "blackhole"], default="blackhole")
     command.add_argument("--runs", type=int, default=3)
