@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What differs between MariaDB and MySQL 9.x when they are run as small test servers.
 
-`MariaDB` is the one that Debian 12 installs. `MySQL` is the one of a Debian sid tree (scripts/setup mysql), run by the
-loader of that tree, so that it needs no chroot and sees the same files as everybody else.
+`MariaDB` is the one that Debian 12 installs, or with BATON_MARIADB_TREE that of another Debian's tree (scripts/setup
+mariadb). `MySQL` is the one of a Debian sid tree (scripts/setup mysql). Servers of a tree are run by the loader of that
+tree, so that they need no chroot and see the same files as everybody else.
 """
 
 import functools
@@ -113,16 +114,41 @@ class MariaDB(Flavour):
     )
     check_grants = ()
 
+    @property
+    def tree(self):
+        """None: the installed one."""
+        named = os.environ.get("BATON_MARIADB_TREE")
+        return pathlib.Path(named) if named else None
+
     def missing_because(self):
+        if self.tree is not None:
+            return "" if (self.tree / ".complete").exists() else f"{self.tree} is not there (scripts/setup mariadb)"
         for program in ("mariadbd", "mariadb-install-db"):
             if not _which(program):
                 return f"{program} is not installed (scripts/setup demo)"
         return ""
 
     def _program(self):
-        return [_which("mariadbd")]
+        return [_which("mariadbd")] if self.tree is None else _of_tree(self.tree, "mariadbd")
+
+    def _files(self):
+        if self.tree is None:
+            return []
+        return [
+            f"--basedir={self.tree}/usr",
+            f"--lc-messages-dir={self._scripts()}",
+            f"--character-sets-dir={self._scripts()}/charsets",
+        ]
+
+    def _scripts(self):
+        """Renamed in MariaDB 11."""
+        share = self.tree / "usr/share"
+        return next(folder for folder in (share / "mariadb", share / "mysql") if any(folder.glob("*_system_tables.sql")))
 
     def initialise(self, datadir, log):
+        if self.tree is not None:
+            self._bootstrap(datadir, log)
+            return
         argv = [
             _which("mariadb-install-db"),
             "--no-defaults",
@@ -135,8 +161,31 @@ class MariaDB(Flavour):
             argv.append("--user=root")
         subprocess.run(argv, stdout=log, stderr=log, check=True)
 
+    def _bootstrap(self, datadir, log):
+        """What mariadb-install-db does; that one is a script for a server which is installed."""
+        names = ("system_tables", "performance_tables", "system_tables_data", "sys_schema")
+        scripts = [next(self._scripts().glob(f"m*_{name}.sql"), None) for name in names]
+        statements = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n" + "".join(
+            script.read_text() for script in scripts if script
+        )
+        (pathlib.Path(datadir) / "mysql").mkdir(parents=True, exist_ok=True)
+        argv = [
+            *self._program(),
+            "--no-defaults",
+            *self._files(),
+            "--bootstrap",
+            f"--datadir={datadir}",
+            "--innodb-log-file-size=8M",
+            "--max-allowed-packet=8M",
+            "--net-buffer-length=16K",
+        ]
+        if os.geteuid() == 0:
+            argv.append("--user=root")
+        subprocess.run(argv, input=statements.encode(), stdout=log, stderr=log, check=True)
+
     def _options(self, read_only, semi_sync, replica_net_timeout):
         options = [
+            *self._files(),
             "--innodb-log-file-size=8M",
             "--performance-schema=OFF",
             "--binlog-format=ROW",
@@ -201,13 +250,7 @@ class MySQL(Flavour):
         return f"MySQL 9 is not unpacked in {self.tree} (scripts/setup mysql, as root)"
 
     def _program(self):
-        tree = self.tree
-        return [
-            tree / "lib64/ld-linux-x86-64.so.2",
-            "--library-path",
-            tree / "usr/lib/x86_64-linux-gnu",
-            tree / "usr/sbin/mysqld",
-        ]
+        return _of_tree(self.tree, "mysqld")
 
     def _files(self):
         tree = self.tree
@@ -280,6 +323,19 @@ class MySQL(Flavour):
         "receiver_error": "Last_IO_Error",
         "applier_error": "Last_SQL_Error",
     }
+
+
+def _of_tree(tree, program):
+    loader = tree / "lib64/ld-linux-x86-64.so.2"
+    if not loader.exists():
+        # Before Debian 12 it is a link from the root of the tree.
+        loader = next((tree / "lib/x86_64-linux-gnu").glob("ld-*.so"))
+    return [
+        loader,
+        "--library-path",
+        f"{tree}/usr/lib/x86_64-linux-gnu:{tree}/lib/x86_64-linux-gnu",
+        tree / "usr/sbin" / program,
+    ]
 
 
 def _which(program):

@@ -172,8 +172,10 @@ def template(flavour, kind, finish=None):
     key = hashlib.sha256("\n".join([flavour.version, *statements]).encode()).hexdigest()[:12]
     home = BUILD / "lab"
     home.mkdir(parents=True, exist_ok=True)
-    ready = home / f"template-{flavour.name}-{kind}-{key}"
-    with open(home / f".template-{flavour.name}-{kind}.lock", "w", encoding="ascii") as lock:
+    # Of a tree: several versions may be tested beside each other.
+    name = flavour.name if not flavour.tree else f"{flavour.name}-of-{flavour.tree.name}"
+    ready = home / f"template-{name}-{kind}-{key}"
+    with open(home / f".template-{name}-{kind}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if ready.exists():
             return ready
@@ -189,7 +191,7 @@ def template(flavour, kind, finish=None):
             for leftover in ("auto.cnf", "mysqld.pid", "mysqld.sock", "mysqld.sock.lock"):
                 (datadir / leftover).unlink(missing_ok=True)
             # Built by older versions of this file or of the server.
-            for old in home.glob(f"template-{flavour.name}-{kind}-*"):
+            for old in home.glob(f"template-{name}-{kind}-*"):
                 shutil.rmtree(old)
             datadir.rename(ready)
     return ready
