@@ -29,7 +29,14 @@ public:
 
     template <class Number>
     void sample(Number number, const Labels& labels = {}) {
+        part("", number, labels);
+    }
+
+    /// A sample of a family that has several kinds of them, told apart by the name's end.
+    template <class Number>
+    void part(std::string_view name_end, Number number, const Labels& labels = {}) {
         text_ += name_;
+        text_ += name_end;
         char before = '{';
         for (const auto& [label, value] : labels) {
             text_ += before;
@@ -147,6 +154,22 @@ void write_work(Text& text, const control::Counters& work) {
         "Longest delay of the core loop in the last minute",
         static_cast<double>(work.loop_lag_us_max) / 1e6
     );
+    text.family(
+        "baton_loop_delay_seconds", "histogram", "How late the core loop comes to its work"
+    );
+    std::uint64_t so_far = 0;
+    for (std::size_t at = 0; at < work.loop_lags.size(); ++at) {
+        so_far += work.loop_lags[at];
+        const bool last = at == control::Counters::loop_lag_bounds_us.size();
+        const auto bound =
+            last ? "+Inf"
+                 : fmt::format(
+                       "{}", static_cast<double>(control::Counters::loop_lag_bounds_us[at]) / 1e6
+                   );
+        text.part("_bucket", so_far, {{"le", bound}});
+    }
+    text.part("_sum", static_cast<double>(work.loop_lag_us_sum) / 1e6);
+    text.part("_count", so_far);
 }
 
 void write_servers(Text& text, const Call& call) {

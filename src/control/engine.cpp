@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace baton::control {
 
@@ -183,6 +184,9 @@ Task<void> Engine::Impl::lead() {
             start_watching(seed, 0ms);
         }
     }
+    // Orders wait for the view of an active node, and the publisher may have nothing new for 1 s.
+    publish_view();
+    own.spawn("tell nodes", tell_others_to_look());
     own.spawn("publisher", publisher());
     own.spawn("writer", flush_loop());
     own.spawn("nodes", nodes_loop());
@@ -362,21 +366,30 @@ Task<void> Engine::Impl::nodes_loop() {
     }
 }
 
-/// Measures how late this loop runs its timers.
+/// Measures how late this loop runs its timers: often enough to meet each long turn of it.
 Task<void> Engine::Impl::lag_loop() {
-    TimePoint window = now();
+    constexpr Duration slice = 10s;
+    std::array<std::uint64_t, 6> longest{};  // of the slices of the last minute
+    std::size_t present = 0;
+    auto slice_ends = now() + slice;
     for (;;) {
-        const auto due = now() + 100ms;
+        const auto due = now() + 20ms;
         co_await sleep_until(due);
-        const auto late =
-            std::chrono::duration_cast<std::chrono::microseconds>(now() - due).count();
-        if (now() - window > 60s) {
-            window = now();
-            counters.loop_lag_us_max = 0;
+        const auto ended = now();
+        const auto late = static_cast<std::uint64_t>(std::max<std::int64_t>(
+            0, std::chrono::duration_cast<std::chrono::microseconds>(ended - due).count()
+        ));
+        if (ended >= slice_ends) {
+            slice_ends = ended + slice;
+            present = (present + 1) % longest.size();
+            longest[present] = 0;
         }
-        counters.loop_lag_us_max = std::max(
-            counters.loop_lag_us_max, static_cast<std::uint64_t>(std::max<std::int64_t>(0, late))
-        );
+        longest[present] = std::max(longest[present], late);
+        counters.loop_lag_us_max = *std::max_element(longest.begin(), longest.end());
+        counters.loop_lag_us_sum += late;
+        const auto& bounds = Counters::loop_lag_bounds_us;
+        const auto place = std::lower_bound(bounds.begin(), bounds.end(), late) - bounds.begin();
+        ++counters.loop_lags[static_cast<std::size_t>(place)];
     }
 }
 

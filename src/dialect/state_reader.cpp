@@ -104,6 +104,8 @@ bool StateReader::wants(Part part) const {
                    strain_.commit.seconds + strain_.disk.seconds > 0;
         case Part::kept:
             return words_.can_persist && words_.performance_schema && (first_ || refreshing_);
+        case Part::replication_account:
+            return !replication_user_.empty() && (first_ || refreshing_);
         case Part::changing:
         case Part::replication:
             return true;
@@ -151,6 +153,12 @@ std::string StateReader::statement(Part part) const {
                    "SELECT VARIABLE_NAME,CONCAT('=',VARIABLE_VALUE) "
                    "FROM performance_schema.persisted_variables "
                    "WHERE VARIABLE_NAME IN ('read_only','super_read_only')";
+        case Part::replication_account:
+            // These columns only: the right to read them shows nobody a password.
+            return fmt::format(
+                "SELECT Host,Repl_slave_priv FROM mysql.user WHERE User={}",
+                literal(replication_user_)
+            );
         case Part::changing: {
             std::string sql = "SELECT @@global.read_only AS read_only";
             if (words_.has_super_read_only) {
@@ -380,6 +388,9 @@ StateReader::Outcome StateReader::learn(Part part, const Error& error) {
                          error.mysql_errno == binary_log_off;
     if (optional_part && lasting) {
         denied_[static_cast<std::size_t>(part)] = true;
+        if (part == Part::replication_account) {
+            return Outcome::again;  // a right that is nice to have, and not asked for
+        }
         complaints_.push_back(fmt::format("{}: {}", statement(part), error.what));
         need_dump_threads_ = need_dump_threads_ || part == Part::replicas;
         return Outcome::again;

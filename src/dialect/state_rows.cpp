@@ -52,6 +52,7 @@ void StateReader::read(Part part, const ResultRows& rows) {
             }
             state_.semi_sync = statics.semi_sync;
             statics.settings.read_only_kept = state_.settings.read_only_kept;
+            statics.settings.replication_account = state_.settings.replication_account;
             state_.settings = std::move(statics.settings);
             state_.purged_gtid_set = one_line(statics.purged_gtid_set);
             state_.group.name = std::move(statics.group_name);
@@ -76,6 +77,9 @@ void StateReader::read(Part part, const ResultRows& rows) {
             break;
         case Part::kept:
             read_kept(rows);
+            break;
+        case Part::replication_account:
+            read_replication_account(rows);
             break;
         case Part::changing:
             read_changing(rows);
@@ -214,6 +218,20 @@ void StateReader::read_kept(const ResultRows& rows) {
         }
     }
     state_.settings.read_only_kept = kept;
+}
+
+/// A role can give the privilege too; that is not looked into, so only an absent account is
+/// certain.
+void StateReader::read_replication_account(const ResultRows& rows) {
+    auto found = topology::ReplicationAccount::absent;
+    for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+        if (is_on(rows.at(row, 1)) || equal_ignoring_case(rows.at(row, 1), "Y")) {
+            found = topology::ReplicationAccount::good;
+            break;
+        }
+        found = topology::ReplicationAccount::without_privilege;
+    }
+    state_.settings.replication_account = found;
 }
 
 void StateReader::read_members(const ResultRows& rows) {

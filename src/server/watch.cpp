@@ -51,7 +51,7 @@ ServerWatch::ServerWatch(Common& common, InstanceId id)
     : common_(common),
       id_(std::move(id)),
       connection_(common.executor, common.connector),
-      reader_(id_, common.options.refresh_every),
+      reader_(id_, common.options.refresh_every, common.options.replication_user),
       woken_(common.executor) {
     labels_[0].sql = common.options.data_center_query;
     labels_[1].sql = common.options.region_query;

@@ -97,4 +97,18 @@ std::string_view to_string(Kept kept) {
     return "unknown";
 }
 
+std::string_view to_string(ReplicationAccount account) {
+    switch (account) {
+        case ReplicationAccount::unknown:
+            return "unknown";
+        case ReplicationAccount::absent:
+            return "absent";
+        case ReplicationAccount::without_privilege:
+            return "without_privilege";
+        case ReplicationAccount::good:
+            return "good";
+    }
+    return "unknown";
+}
+
 }  // namespace baton::topology

@@ -10,6 +10,11 @@ constexpr Flavor all_flavors[] = {Flavor::unknown, Flavor::mysql, Flavor::percon
 constexpr ThreadState all_thread_states[] = {
     ThreadState::none, ThreadState::stopped, ThreadState::running, ThreadState::connecting};
 constexpr Kept all_kept[] = {Kept::unknown, Kept::yes, Kept::at_run_time_only};
+constexpr ReplicationAccount all_accounts[] = {
+    ReplicationAccount::unknown,
+    ReplicationAccount::absent,
+    ReplicationAccount::without_privilege,
+    ReplicationAccount::good};
 constexpr ProbeFailure all_failures[] = {
     ProbeFailure::none,
     ProbeFailure::refused,
@@ -318,6 +323,7 @@ std::string stable_json(const Instance& instance) {
         auto settings = Json::object();
         settings_members(Writer{settings}, state.settings);
         settings["read_only_kept"] = to_string(state.settings.read_only_kept);
+        settings["replication_account"] = to_string(state.settings.replication_account);
         json["settings"] = std::move(settings);
     }
     if (!(state.group == GroupReplication{})) {
@@ -373,6 +379,9 @@ Result<Instance> instance_from_json(std::string_view stable, std::string_view pr
     const auto& settings = member(*json, "settings");
     settings_members(Reader{settings}, out.state.settings);
     read_named(settings, "read_only_kept", all_kept, out.state.settings.read_only_kept);
+    read_named(
+        settings, "replication_account", all_accounts, out.state.settings.replication_account
+    );
     out.state.group = group_from(member(*json, "group"));
     for (const auto& replica : member(*json, "reported_replicas")) {
         if (auto id = id_from(replica); !id.empty()) {

@@ -18,6 +18,8 @@ struct AdvicePolicy {
     /// Codes that are not wanted. The tag `advice.ignore` of a server does the same for it alone:
     /// codes separated by commas or blanks, or "*".
     std::vector<std::string> ignore;
+    /// With which a server that has no channel follows another one; "" = none is configured.
+    std::string replication_user;
     friend bool operator==(const AdvicePolicy&, const AdvicePolicy&) = default;
 };
 

@@ -13,6 +13,7 @@
 #include "baton/recovery/record.hpp"
 #include "baton/topology/topology.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -104,6 +105,12 @@ struct Counters {
                   second_opinions = 0;  // servers that the other nodes were asked about
     double probe_seconds_sum = 0;
     std::uint64_t loop_lag_us_max = 0;  // longest delay of the core loop in the last minute
+    /// Delays of the core loop, looked at every few milliseconds: how many were at most as long as
+    /// the bound of the same place; the last: longer than all.
+    static constexpr std::array<std::uint64_t, 9> loop_lag_bounds_us{
+        1'000, 2'000, 5'000, 10'000, 20'000, 50'000, 100'000, 250'000, 1'000'000};
+    std::array<std::uint64_t, loop_lag_bounds_us.size() + 1> loop_lags{};
+    std::uint64_t loop_lag_us_sum = 0;
 };
 
 struct View {

@@ -30,8 +30,11 @@ namespace baton::dialect {
 class StateReader {
 public:
     /// The address polled; replicas found in the process list are taken to listen on its port.
-    StateReader(InstanceId address, Duration refresh_every)
-        : address_(std::move(address)), refresh_every_(refresh_every) {}
+    /// `replication_user`: the account that is looked for on the server; "" = none.
+    StateReader(InstanceId address, Duration refresh_every, std::string replication_user = {})
+        : address_(std::move(address)),
+          refresh_every_(refresh_every),
+          replication_user_(std::move(replication_user)) {}
 
     /// A new session: everything is asked anew. What was found of words and privileges is
     /// forgotten, since another server may answer now.
@@ -88,6 +91,7 @@ private:
         variables,
         load,
         kept,
+        replication_account,
         changing,
         sessions,
         disk_errors,
@@ -109,6 +113,7 @@ private:
     void read_replicas(const ResultRows& rows);
     void read_heartbeats(const ResultRows& rows);
     void read_kept(const ResultRows& rows);
+    void read_replication_account(const ResultRows& rows);
     void read_load(const ResultRows& rows);
     void read_sessions(const ResultRows& rows);
     [[nodiscard]] bool left_out(Part part) const;
@@ -124,6 +129,7 @@ private:
 
     InstanceId address_;
     Duration refresh_every_;
+    std::string replication_user_;
     topology::ServerState state_;
     Vocabulary words_;
     ReplicationRows replication_;

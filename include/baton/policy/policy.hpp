@@ -7,6 +7,7 @@
 // has every setting with its check and sentence; parser, error messages and docs/policy.md are made
 // from it.
 
+#include "baton/analysis/advice.hpp"
 #include "baton/analysis/analyze.hpp"
 #include "baton/base/result.hpp"
 #include "baton/base/time.hpp"
@@ -28,6 +29,7 @@ struct Effective {
     bool shadow = false;  // reports what it would do, and changes nothing
     analysis::Policy analysis;
     recovery::Policy recovery;
+    analysis::AdvicePolicy advice;
     Duration hook_limit = std::chrono::seconds(30);
     std::map<std::string, std::vector<std::string>> hooks;  // list name -> commands
     /// By setting: the rule that made it differ from the daemon's configuration.

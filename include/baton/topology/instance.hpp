@@ -138,6 +138,10 @@ struct Identity {
 /// Whether a setting survives a restart of its server, as far as can be seen from outside.
 enum class Kept : std::uint8_t { unknown, yes, at_run_time_only };
 
+/// The account with which replicas are to connect to this server (topology.replication_user).
+/// unknown: none is configured, or Baton's account may not look.
+enum class ReplicationAccount : std::uint8_t { unknown, absent, without_privilege, good };
+
 /// Settings no decision rests on, read once in a while: what the advice looks at
 /// (analysis/advice.hpp). Unset: the server has no such variable, or does not show it.
 struct ServerSettings {
@@ -150,6 +154,7 @@ struct ServerSettings {
     std::optional<bool> preserve_commit_order, skip_start;
     std::string enforce_gtid_consistency, skip_errors;
     Kept read_only_kept = Kept::unknown;
+    ReplicationAccount replication_account = ReplicationAccount::unknown;
     friend bool operator==(const ServerSettings&, const ServerSettings&) = default;
 };
 
@@ -326,5 +331,6 @@ std::optional<PromotionRule> parse_promotion_rule(std::string_view text);
 std::string_view to_string(ProbeFailure failure);
 std::string_view to_string(ThreadState state);
 std::string_view to_string(Kept kept);
+std::string_view to_string(ReplicationAccount account);
 
 }  // namespace baton::topology
