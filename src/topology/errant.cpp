@@ -35,6 +35,23 @@ gtid::GtidSet own_part(const gtid::GtidSet& errant, const Instance& replica) {
     return gtid::GtidSet{std::move(out)};
 }
 
+/// Nothing is a position as well: of a source that has written nothing since it was set up. Where
+/// no GTIDs are made, nothing is known instead.
+bool has_written_nothing(const Instance& source) {
+    const auto& identity = source.state.identity;
+    return source.state.executed_gtid_set.empty() &&
+           (identity.flavor == Flavor::mariadb ? identity.log_bin
+                                               : identity.gtid_mode.starts_with("ON"));
+}
+
+/// A set without any transaction, of the same flavour.
+gtid::GtidSet nothing_of(const gtid::GtidSet& set) {
+    if (set.mysql() != nullptr) {
+        return gtid::MysqlGtidSet();
+    }
+    return set.mariadb() != nullptr ? gtid::GtidSet{gtid::MariadbGtidSet()} : gtid::GtidSet();
+}
+
 }  // namespace
 
 std::string errant_of(
@@ -74,7 +91,12 @@ std::string errant_of(
         trust(replica);
     }
     trusted.servers = gtid::uuids_of(uuids);
-    auto errant = gtid::errant(replica_set.of(replica_text), source_set.of(source_text), trusted);
+    const auto& own_set = replica_set.of(replica_text);
+    auto errant = gtid::errant(
+        own_set,
+        has_written_nothing(source) ? nothing_of(own_set) : source_set.of(source_text),
+        trusted
+    );
     if (newer) {
         return errant.text();
     }

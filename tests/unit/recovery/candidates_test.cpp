@@ -196,6 +196,27 @@ TEST(Candidates, ErrantTransactionsNeverEvenWhenNobodyElseCan) {
     EXPECT_EQ(world.writable(), std::vector<std::string>{});
 }
 
+TEST(Candidates, ErrantTransactionsAreSeenThoughThePrimaryHasWrittenNothing) {
+    auto setting = trio();
+    for (auto* moment : {&setting.before, &setting.meanwhile}) {
+        for (auto& [name, server] : *moment) {
+            server.state.executed_gtid_set.clear();
+        }
+    }
+    World world(setting);
+    world.revive("p1");
+    world.at("r1").state.executed_gtid_set = scenario::expand_gtids("r1:1-3");
+    world.look();
+    world.kill("p1");
+    world.look();
+
+    const auto record = outcome_in(world);
+
+    EXPECT_EQ(record.state, State::done) << record.outcome;
+    EXPECT_EQ(record.successor, id("r2")) << "r1 would be the first by name";
+    EXPECT_THAT(verdict(record.candidates, "r1"), HasSubstr("0 it has errant transactions"));
+}
+
 TEST(Candidates, ErrantTransactionsWhenThePolicyAllowsItAndNobodyElseCan) {
     auto policy = enabled_policy();
     policy.promote_errant = true;

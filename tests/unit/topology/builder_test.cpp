@@ -249,6 +249,39 @@ TEST(Builder, ReportsErrantTransactionsOnlyAgainstANewerLookAtTheSource) {
     EXPECT_EQ(build(builder, 4)->find(id("r1"))->errant_gtid, "");
 }
 
+/// Errant transactions of a replica, as seen below a source that has written nothing.
+std::string errant_below_nothing(const ServerState& source, const ServerState& replica) {
+    Builder builder;
+    builder.apply(good(id("r1"), replica, 1));
+    builder.apply(good(id("p"), source, 2));
+    return build(builder, 2)->find(id("r1"))->errant_gtid;
+}
+
+TEST(Builder, ReportsErrantTransactionsBelowASourceThatHasWrittenNothing) {
+    auto p = a_server("p");
+    auto r = a_replica("r1", "p");
+    r.executed_gtid_set = uuid("p") + ":1," + uuid("r1") + ":1-2";
+    EXPECT_EQ(errant_below_nothing(p, r), uuid("r1") + ":1-2");
+
+    p.identity.gtid_mode = "OFF_PERMISSIVE";  // what it has written has no GTIDs
+    EXPECT_EQ(errant_below_nothing(p, r), "");
+}
+
+TEST(Builder, ReportsErrantTransactionsBelowAMariadbSourceThatHasWrittenNothing) {
+    auto p = a_server("p");
+    auto r = a_replica("r1", "p");
+    for (auto* state : {&p, &r}) {
+        state->identity.flavor = Flavor::mariadb;
+        state->identity.version = "10.11.6-MariaDB-log";
+        state->identity.gtid_mode.clear();
+    }
+    r.executed_gtid_set = "0-" + std::to_string(r.identity.server_id) + "-3";
+    EXPECT_EQ(errant_below_nothing(p, r), r.executed_gtid_set);
+
+    p.identity.log_bin = false;  // without a binary log it does not count what it writes
+    EXPECT_EQ(errant_below_nothing(p, r), "");
+}
+
 TEST(Builder, ReportsWhatAReplicaMadeItselfThoughTheSourceIsSeenNoMore) {
     auto builder = a_cluster(1);
     auto p = a_server("p");
