@@ -80,11 +80,17 @@ class TwentyAtOnce(FaultTest):
 
     NIGHTLY = True
     TIMEOUT = 280
-    CLUSTERS = 20
 
     def test_mariadb(self):
-        self.need("mariadb")
-        topologies = [self.lab.prepare_topology("mariadb", 2) for _ in range(self.CLUSTERS)]
+        self._all_at_once(["mariadb"] * 20)
+
+    def test_mariadb_and_mysql(self):
+        self._all_at_once(["mariadb"] * 16 + ["mysql"] * 4)
+
+    def _all_at_once(self, flavours):
+        for flavour in set(flavours):
+            self.need(flavour)
+        topologies = [self.lab.prepare_topology(flavour, 2) for flavour in flavours]
         for topology in topologies:
             topology.wait_started()
         servers = [server for topology in topologies for server in topology.servers]

@@ -60,6 +60,44 @@ class RecoveryTest(LiveTest):
         return json.dumps(node.json(f"/api/v1/clusters/{cluster}/explain"))
 
 
+class Errant(RecoveryTest):
+    """The best candidate has a transaction of its own, and nobody has written anything else: neither the primary nor
+    the other replicas have a position to compare it with."""
+
+    def test_mysql_nothing_was_written(self):
+        self._nothing_was_written("mysql", "SET GLOBAL super_read_only = 0")
+
+    def test_mariadb_nothing_was_written(self):
+        # In its own domain, so that it goes on replicating.
+        self._nothing_was_written("mariadb", "SET SESSION gtid_domain_id = 7")
+
+    def _nothing_was_written(self, flavour, before):
+        self.start(flavour, 3)
+        primary, first, *others = self.topology.servers
+        executed = "@@global.gtid_executed" if flavour == "mysql" else "@@global.gtid_binlog_pos"
+        self.assertEqual(primary.value(f"SELECT {executed}"), "", "it has written nothing")
+        first.execute(before, "CREATE DATABASE errant")
+        if flavour == "mysql":
+            first.execute("SET GLOBAL super_read_only = 1")
+        eventually(lambda: "errant" in self.explained(), 10, "it is told")
+
+        primary.kill()
+
+        promoted = eventually(
+            lambda: next((s for s in [first, *others] if s.is_writable()), None), 20, "another one takes writes"
+        )
+        record = self.recovery(primary)
+        self.assertIsNot(promoted, first)
+        reason = next(c["reason"] for c in record["candidates"] if c["id"] == first.address)
+        self.assertIn("it has errant transactions", reason)
+        for server in (first, *others):
+            if server is not promoted:
+                self.follows(server, promoted)
+        self.write(promoted, 1, 2)
+        wait_same_data([first, *others])
+        self.assertEqual(writable_servers([first, *others]), [promoted])
+
+
 def close_ring(topology):
     """The primary follows its first replica, too."""
     active, passive = topology["active"], topology["passive"]

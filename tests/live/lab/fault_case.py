@@ -190,7 +190,7 @@ class FaultTest(LiveTest):
 
     # --- nothing was due ---------------------------------------------------------------------------------------------
 
-    def check_nothing_done(self, seconds, *, gap=2.0, followers=None):
+    def check_nothing_done(self, seconds, *, gap=2.0, followers=None, same_within=20):
         """For so long the primary stays what it is and takes writes, and no recovery begins."""
         began = time.monotonic()
         while time.monotonic() < began + seconds:
@@ -206,7 +206,7 @@ class FaultTest(LiveTest):
             moments = [began, *(c.acknowledged for c in commits if c.acknowledged > began)]
             longest = max(after - before for before, after in zip(moments, moments[1:]))
             self.assertLess(longest, gap, "writes stood still")
-        self.assertLessEqual({c.number for c in commits}, wait_same_data(self.topology.servers))
+        self.assertLessEqual({c.number for c in commits}, wait_same_data(self.topology.servers, same_within))
 
     def findings(self, server):
         """Analysis codes that the active node has of the server now."""
