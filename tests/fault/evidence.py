@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import subprocess
+import typing
 
 import check
 
@@ -17,6 +18,28 @@ def lines_of(log):
     """Each with whether it is whole: a process that is killed may leave half a line."""
     text = pathlib.Path(log).read_text("utf-8", "replace")
     return [line for line in text.split("\n")[:-1]]
+
+
+class Stop(typing.NamedTuple):
+    """A process that stopped itself between an answer and what that was for, until another node held the lease."""
+
+    node: str
+    at: float
+    told: int  # bytes of its log that were written before
+
+
+def after_stop(log, stop, boot_ahead):
+    """The Act or Write that the process did first when it went on, by the answer from before; None when it did nothing
+    by that."""
+    lines = pathlib.Path(log).read_bytes()[stop.told:].decode("utf-8", "replace").split("\n")[:-1]
+    _, acts, writes = read_node(stop.node, lines, (), boot_ahead)
+    for act in acts[:1]:
+        if act.asked <= stop.at:
+            return act
+    for write in writes[:1]:
+        if write.sent <= stop.at < write.answered:
+            return write
+    return None
 
 
 def fields_of(text):

@@ -4,6 +4,7 @@
 import threading
 import time
 
+from evidence import Stop
 from registry import INJECTIONS, fault
 from world import boot
 
@@ -81,6 +82,37 @@ def stop_in_recovery(world, event):
                 time.sleep(0.0005)
     node.freeze()
     yield
+    node.thaw()
+
+
+@fault
+def stop_between(world, event):
+    """The active node stops itself exactly between the answer that it may act and what the answer was for: a statement
+    on a managed server, or a fenced write. It goes on when its lease has ended and another node has taken it."""
+    node = world.node(event.target)
+    if not node.process.alive() or (event.detail.startswith("act") and world.old_primary is not None):
+        return
+    node.stop_order.write_text(event.detail, "ascii")
+    if event.detail.startswith("act") and next(primary_dies(world, event), "not done") == "not done":
+        node.stop_order.unlink(missing_ok=True)
+        return
+    deadline = time.monotonic() + 4
+    while not node.process.stopped():
+        if time.monotonic() > deadline or not node.process.alive():
+            node.stop_order.unlink(missing_ok=True)
+            return
+        time.sleep(0.002)
+    stopped, told = boot(), node.log.stat().st_size
+    yield
+    deadline = time.monotonic() + 2 * world.duration
+    others = [other for other in world.nodes if other is not node]
+    while time.monotonic() < deadline:
+        if any(other.process.alive() and other.is_active(0.3) for other in others):
+            # What it was about to do is somebody else's now, after the first moments.
+            time.sleep(0.3)
+            world.stops.append(Stop(node.name, stopped, told))
+            break
+        time.sleep(0.05)
     node.thaw()
 
 

@@ -48,6 +48,9 @@ INJECTIONS["server_pause"] = server_freeze
 def server_clock(world, event):
     server = world.server(event.target)
     set_clock(server.clock, int(event.detail))
+    moved = server.value("SELECT UNIX_TIMESTAMP()") - time.time()
+    if abs(moved - int(event.detail)) > 5:
+        raise RuntimeError(f"the clock of {server} moved by {moved:.0f} s and not by {event.detail} s")
     yield
     set_clock(server.clock, 0)
 
@@ -59,10 +62,25 @@ def disk_full(world, event):
     fill_disk(server)
     yield
     free_disk(server)
-    # A server that found no room looks again after a minute, or goes on without its binary log. An operator starts it anew.
+    # A server that found no room looks again after a minute, or goes on without its binary log, or has ended. An operator
+    # starts it anew.
     server.kill()
+    if world.definition.kind == "group":
+        _wait_expelled(world, server)
     server.restart()
     world.unlogged.append((began, boot()))
+
+
+def _wait_expelled(world, server):
+    """Whoever joins while the group still counts its former self waits for a minute, and then gives up (MySQL 9.7)."""
+    others = [other for other in world.servers if other is not server]
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(pymysql.Error, OSError):
+            if all(len(_members(other)) == len(others) for other in others):
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"the group still has {server}, which was killed")
 
 
 @fault
@@ -204,11 +222,13 @@ def _rejoin(world, server):
 
 def _members_online(world):
     """The least that any member counts."""
-    counts = []
-    for server in world.servers:
-        rows = server.rows("SELECT member_state AS state FROM performance_schema.replication_group_members")
-        counts.append(sum(row["state"] == "ONLINE" for row in rows))
-    return min(counts)
+    return min(_members(server).count("ONLINE") for server in world.servers)
+
+
+def _members(server):
+    """States of all that this one counts."""
+    rows = server.rows("SELECT member_state AS state FROM performance_schema.replication_group_members")
+    return [row["state"] for row in rows]
 
 
 @fault

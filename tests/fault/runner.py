@@ -61,8 +61,6 @@ class Run:
         if haproxy:
             # The proxy decides where a node goes; these lead it elsewhere by its own addresses.
             self.impossible |= {"flapping", "split"}
-        if backend == "mysql":
-            self.impossible |= {"server_clock"}  # its loader is another one, and so is its C library
         self.rounds = [[event for event in events if event.fault not in self.impossible] for events in rounds]
         planned = {event.fault for events in self.rounds for event in events}
         self.world = World(
@@ -78,7 +76,7 @@ class Run:
 
     def run(self):
         with self.world as world:
-            world.splits, world.old_primary, world.losses, world.unlogged = [], None, [], []
+            world.splits, world.old_primary, world.losses, world.unlogged, world.stops = [], None, [], [], []
             self._prepare()
             self._wait_active(20)
             self._wait_known()
@@ -129,10 +127,7 @@ class Run:
         except TimeoutError as error:
             self.errors.append(f"round {number}: {error}")
             return
-        # An attempt to connect whose first packet was dropped right before the end of a cut lasts for T, a third of the
-        # lease (docs/internals/lease.md): the kernel does not send it again before.
-        cut = any(event.fault in ("cut", "cut_answers") for event in events)
-        self.settled.append(check.Settled(number, since, self.world.duration / 3 if cut else 0.0))
+        self.settled.append(check.Settled(number, since))
         # Longer than the lease may take: what is measured is read from the logs.
         self._wait_active(3 * self.world.duration + 5)
         self._rejoin_primary()
@@ -277,6 +272,9 @@ class Run:
         violations += check.acts_outside(acts, spans)
         out_of_order, matched = check.acts_after_higher(executed, acts, world.lives, spans)
         violations += out_of_order
+        past = [evidence.after_stop(node.log, stop, ahead) for node in everybody for stop in world.stops
+                if stop.node == node.name]
+        violations += check.done_after_stop([each for each in past if each], executed, acts, world.lives)
         late, took = check.not_held_again(self.settled, spans, limit)
         violations += late
         for name, commits in histories.items():
@@ -291,6 +289,7 @@ class Run:
             "acts": len(acts),
             "executed acts": matched,
             "writes": len(writes),
+            "stopped acts and writes": sum(each is not None for each in past),
             "rolled back in silence": sum(write.result == "unconfirmed" for write in writes),
             "transactions": sum(map(len, histories.values())),
             "recoveries": len({key for commits in histories.values() for commit in commits

@@ -50,6 +50,8 @@ FAULTS = (
     Fault("clock", "node", (0.3, 2.0), needs="clock", details=("+3600", "-3600")),
     Fault("handover", "node", (0.0, 0.3), targets=("holder",)),
     Fault("stop_in_recovery", "node", (1.2, 2.2), targets=("holder",), weight=1.5, details=("1", "2", "4", "6")),
+    Fault("stop_between", "node", (1.2, 2.2), targets=("holder",), weight=1.5,
+          details=("act 1", "act 2", "act 4", "act 7", "act 11", "fence 1", "fence 2")),
     # --- connections of a node
     Fault("drop", "node", (0.2, 2.5), targets=(*NODES, "all"), weight=1.5),
     Fault("cut", "node", (0.2, 2.5), targets=(*NODES, "all"), needs="filter"),
@@ -68,7 +70,7 @@ FAULTS = (
     Fault("server_pause", "server", (0.1, 0.8), ("used",), ("single", "galera", "pair")),
     Fault("server_restart", "server", (0.0, 0.5), ("db1",), SINGLE),
     Fault("server_clock", "server", (0.5, 2.0), ("db1",), SINGLE, needs="clock", details=("+10", "-3600")),
-    Fault("disk_full", "server", (1.0, 2.0), ("db1",), SINGLE, needs="disk"),
+    Fault("disk_full", "server", (1.0, 2.0), ("used", "db1"), (*SINGLE, *CLUSTERS), needs="disk"),
     # --- any backend
     Fault("row_lock", "server", (0.5, 2.0), ("used",)),
     Fault("max_connections", "server", (0.5, 2.0), ("used",)),

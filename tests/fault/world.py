@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent / "live"))
 
 from lab import Lab, Node, faults  # noqa: E402
 from lab.backends import ActivePassive, Galera, GroupReplication  # noqa: E402
-from lab.flavour import FLAVOURS  # noqa: E402
+from lab.flavour import BACKEND_DATABASE, BACKEND_PASSWORD, BACKEND_USER, FLAVOURS  # noqa: E402
 from lab.paths import BUILD, baton_binary  # noqa: E402
 from lab.process import Process  # noqa: E402
 
@@ -35,7 +35,7 @@ class Backend:
     def __init__(self, name, duration, make, missing, kind):
         self.name = name
         self.duration = duration
-        self.make = make  # of a Lab
+        self.make = make  # of a Lab and the MiB of each server's disk, None for a large one
         self.missing_because = missing
         self.kind = kind  # "single", "galera", "group" or "pair"
 
@@ -45,12 +45,12 @@ BACKENDS = {
     for backend in (
         Backend("single", 1.5, None, FLAVOURS["mariadb"].missing_because, "single"),
         Backend("mysql", 1.5, None, FLAVOURS["mysql"].missing_because, "single"),
-        Backend("galera", 3.0, lambda lab: lab.galera(3), Galera.missing_because, "galera"),
-        Backend("gr", 3.0, lambda lab: lab.group_replication(3, single_primary=True),
+        Backend("galera", 3.0, lambda lab, disk: lab.galera(3, disk_mib=disk), Galera.missing_because, "galera"),
+        Backend("gr", 3.0, lambda lab, disk: lab.group_replication(3, single_primary=True, disk_mib=disk),
                 GroupReplication.missing_because, "group"),
-        Backend("gr-multi", 3.0, lambda lab: lab.group_replication(3, single_primary=False),
+        Backend("gr-multi", 3.0, lambda lab, disk: lab.group_replication(3, single_primary=False, disk_mib=disk),
                 GroupReplication.missing_because, "group"),
-        Backend("active-passive", 2.0, lambda lab: lab.active_passive(), ActivePassive.missing_because, "pair"),
+        Backend("active-passive", 2.0, lambda lab, _: lab.active_passive(), ActivePassive.missing_because, "pair"),
     )
 }
 
@@ -86,7 +86,9 @@ class FaultNode(Node):
 
     def start(self):
         self.clock = self.folder / "wall-clock"
+        self.stop_order = self.folder / "stop-order"
         environment = clock_environment(self.clock) if self.fake_time else {}
+        environment["BATON_TEST_STOP"] = str(self.stop_order)
         self.process = Process.spawn(
             self.name, [baton_binary(), "serve", "--config", self.config], self.log,
             gid=self.gid, cwd=self.folder, env=environment,
@@ -180,7 +182,7 @@ class World:
         self.haproxy = haproxy
         self.node_count = node_count
         self.fake_time = fake_time
-        self.disk_limit = disk_limit  # MiB, for a backend of one server
+        self.disk_limit = disk_limit  # MiB, of each server
         self.deaths = []  # (node, boot time in seconds) of the ends of processes
         self._want_topology = topology
         self.lab = None
@@ -206,14 +208,15 @@ class World:
         lab = self.lab
         if self.definition.kind == "single":
             self.cluster = Single(lab, "mysql" if self.definition.name == "mysql" else "mariadb", self.disk_limit)
-            if self.fake_time and self.definition.name == "single":
+            if self.fake_time:
                 self._move_clocks_of(self.cluster.servers[0])
             self.cluster.servers[0].restart()
         else:
-            self.cluster = self.definition.make(lab)
+            self.cluster = self.definition.make(lab, self.disk_limit)
         self.servers = self.cluster.servers
         self.topology = lab.topology("mariadb", 2) if self._want_topology else None
         seen = self.cluster.behind_haproxy(self.node_count) if self.haproxy else self.cluster
+        self.proxy_ports = [proxy.port for proxy in seen.proxies] if self.haproxy else []
         links = []
         for number in range(1, self.node_count + 1):
             if self.haproxy:
@@ -312,7 +315,7 @@ class World:
             server.execute(f"REPLACE INTO probe.probe VALUES ('{each.name}', 0)")
 
     def commits(self, limit=0.5):
-        """Whether a small write on the (or each writable) server commits within the limit."""
+        """Whether a small write on the (or each writable) server commits within the limit, and through each proxy."""
         tried = 0
         for server in self.servers:
             try:
@@ -326,7 +329,21 @@ class World:
                     return False
             except (pymysql.Error, OSError):
                 return False
-        return tried > 0
+        return tried > 0 and all(self._commits_through(port, limit) for port in self.proxy_ports)
+
+    @staticmethod
+    def _commits_through(port, limit):
+        """A proxy that still takes a server for dead is a backend that is not there yet."""
+        try:
+            with pymysql.connect(
+                host="127.0.0.1", port=port, user=BACKEND_USER, password=BACKEND_PASSWORD, database=BACKEND_DATABASE,
+                connect_timeout=1, read_timeout=limit, write_timeout=limit, autocommit=True,
+            ) as connection, connection.cursor() as cursor:
+                cursor.execute("UPDATE baton_node SET beat = beat WHERE token = ''")
+                cursor.execute("SELECT @@global.read_only")
+                return cursor.fetchone()[0] == 0
+        except (pymysql.Error, OSError):
+            return False
 
     def wait_commits(self, timeout):
         """Boot time at which the backend was seen to commit again."""

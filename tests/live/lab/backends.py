@@ -51,9 +51,11 @@ class Cluster:
     sample = ""  # HAProxy's configuration, in config/
     requirement = ""  # of the check program
 
-    def __init__(self, lab):
+    def __init__(self, lab, disk_mib=None):
+        """disk_mib: of each server, for small disks."""
         self.lab = lab
         self.servers = []
+        self._disk_mib = disk_mib
 
     @classmethod
     def missing_because(cls):
@@ -81,7 +83,9 @@ class Cluster:
     def _add(self, server_class, name, flavour, kind, finish=None):
         server = server_class(
             FLAVOURS[flavour], name, self.lab.take_port(), self.lab.folder / f"backend-{name}",
-            options={"read_only": False, "semi_sync": False, "replica_net_timeout": 60, "extra": []},
+            options={
+                "read_only": False, "semi_sync": False, "replica_net_timeout": 60, "extra": [], "disk_mib": self._disk_mib,
+            },
         )
         server.group_port = self.lab.take_port()
         server.create(template(server.flavour, kind, finish))
@@ -142,8 +146,8 @@ class Galera(Cluster):
     # A server that died is given up after 2 s instead of 5, so that commits go on before the lease has run out.
     FAST = "evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT2S"
 
-    def __init__(self, lab, count=3, provider_options=FAST):
-        super().__init__(lab)
+    def __init__(self, lab, count=3, provider_options=FAST, disk_mib=None):
+        super().__init__(lab, disk_mib)
         for number in range(1, count + 1):
             server = self._add(GaleraServer, f"db{number}", "mariadb", "galera", _galera_template)
             server.transfer_ports = [lab.take_port(), lab.take_port()]
@@ -264,8 +268,8 @@ class GroupReplication(Cluster):
     sample = "haproxy-group-replication.cfg"
     requirement = "group"
 
-    def __init__(self, lab, count=3, single_primary=True, settings=None, template_kind="cluster"):
-        super().__init__(lab)
+    def __init__(self, lab, count=3, single_primary=True, settings=None, template_kind="cluster", disk_mib=None):
+        super().__init__(lab, disk_mib)
         self.single_primary = single_primary
         self.kind = "group replication, " + ("single-primary" if single_primary else "multi-primary")
         for number in range(1, count + 1):
