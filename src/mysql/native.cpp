@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "native.hpp"
 
+#include "path_probe.hpp"
+
 #include "baton/base/check.hpp"
 #include "baton/mysql/connector.hpp"
 
@@ -115,6 +117,25 @@ bool poll_descriptor(int descriptor, Wait wait, Deadline deadline, const std::at
     }
 }
 
+bool poll_connecting(
+    int descriptor, Wait wait, Deadline deadline, const std::atomic<bool>* stop, PathProbe& path
+) {
+    constexpr auto slice = 20ms;
+    if (!path.enabled()) {
+        return poll_descriptor(descriptor, wait, deadline, stop);
+    }
+    for (;;) {
+        const auto now = std::chrono::steady_clock::now();
+        if (poll_descriptor(descriptor, wait, std::min<Deadline>(deadline, now + slice), stop)) {
+            return true;
+        }
+        const bool stopped = stop != nullptr && stop->load(std::memory_order_relaxed);
+        if (stopped || std::chrono::steady_clock::now() >= deadline || path.got_through()) {
+            return false;
+        }
+    }
+}
+
 Native::Native() {
     initialize();
     enter_thread();
@@ -131,14 +152,22 @@ Result<void> Native::connect(
     enter_thread();
     forget_tls_errors();
     options_ = options;
-    prepare_handle();
-    if (handle_ == nullptr) {
-        return fail(Errc::unavailable, "out of memory for a MySQL session");
-    }
-    set_library_options();
-    if (auto done = library_connect(deadline, stop); !done) {
+    PathProbe path(options.host, options.port, options.probe_path_every);
+    for (;;) {
+        prepare_handle();
+        if (handle_ == nullptr) {
+            return fail(Errc::unavailable, "out of memory for a MySQL session");
+        }
+        set_library_options();
+        const auto done = library_connect(deadline, stop, path);
+        if (done) {
+            break;
+        }
         abort();
-        return done.error();
+        if (!path.through()) {
+            return done.error();
+        }
+        path.restart();
     }
     connected_ = true;
     tune_socket(descriptor(), options_.unacknowledged_limit);

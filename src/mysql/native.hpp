@@ -21,6 +21,8 @@ namespace baton::mysql {
 /// answer has been taken in; let others have the thread and resume.
 enum class Wait { none, read, write, yield };
 
+class PathProbe;
+
 class Native {
 public:
     Native();
@@ -70,7 +72,8 @@ private:
     // and its outcome is in outcome_ / row_.
     void prepare_handle();
     void set_library_options();
-    Result<void> library_connect(Deadline deadline, const std::atomic<bool>* stop);
+    /// Asks `path` while it waits in TCP, and ends when that says that a new attempt is better.
+    Result<void> library_connect(Deadline deadline, const std::atomic<bool>* stop, PathProbe& path);
     Wait begin(Step step);
     Wait resume_call(Wait ready);
 
@@ -111,6 +114,11 @@ bool ends_session(unsigned number);
 /// poll(2) with a deadline, in slices when `stop` is to be heeded. False at the deadline or when
 /// stopped.
 bool poll_descriptor(int descriptor, Wait wait, Deadline deadline, const std::atomic<bool>* stop);
+
+/// The same for an attempt that may hang in TCP: false when the probe got through, too.
+bool poll_connecting(
+    int descriptor, Wait wait, Deadline deadline, const std::atomic<bool>* stop, PathProbe& path
+);
 
 /// Attaches the calling thread to the library until it ends.
 void enter_thread();

@@ -3,6 +3,7 @@
 // MariaDB Connector/C (tried with 3.3.20): *_start / *_cont.
 
 #include "native.hpp"
+#include "path_probe.hpp"
 
 #if defined(MARIADB_PACKAGE_VERSION_ID)
 
@@ -13,6 +14,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
+#include <poll.h>
 
 namespace baton::mysql {
 
@@ -44,6 +47,50 @@ Wait from_events(int events) {
     }
     return (events & MYSQL_WAIT_WRITE) != 0 && (events & MYSQL_WAIT_READ) == 0 ? Wait::write
                                                                                : Wait::read;
+}
+
+/// What the library's calls on this thread wait for while they connect.
+struct Connecting {
+    Deadline deadline;
+    const std::atomic<bool>* stop = nullptr;
+    PathProbe& path;
+    bool in_tcp = true;
+};
+
+thread_local Connecting* current_connect = nullptr;
+
+struct CurrentConnect {
+    explicit CurrentConnect(Connecting& connecting) { current_connect = &connecting; }
+
+    ~CurrentConnect() { current_connect = nullptr; }
+
+    CurrentConnect(const CurrentConnect&) = delete;
+    CurrentConnect& operator=(const CurrentConnect&) = delete;
+};
+
+/// The library's limits are whole seconds; ours are kept to the millisecond. Returns as poll(2).
+int wait_in_connect(my_socket socket, my_bool is_read, int timeout_ms) {
+    const int descriptor = static_cast<int>(socket);
+    if (current_connect == nullptr) {
+        pollfd entry{};
+        entry.fd = descriptor;
+        entry.events = is_read != 0 ? POLLIN : POLLOUT;
+        int ready = 0;
+        do {
+            ready = ::poll(&entry, 1, timeout_ms > 0 ? timeout_ms : -1);
+        } while (ready < 0 && errno == EINTR);
+        return ready;
+    }
+    auto& connecting = *current_connect;
+    connecting.in_tcp = connecting.in_tcp && is_read == 0;
+    const auto wait = is_read != 0 ? Wait::read : Wait::write;
+    const bool ready =
+        connecting.in_tcp
+            ? poll_connecting(
+                  descriptor, wait, connecting.deadline, connecting.stop, connecting.path
+              )
+            : poll_descriptor(descriptor, wait, connecting.deadline, connecting.stop);
+    return ready ? 1 : 0;
 }
 
 }  // namespace
@@ -103,6 +150,7 @@ void Native::set_library_options() {
     }
     // 3.3 has one switch for chain and name: verify_ca is as strict as verify_identity here.
     const bool verify = options_.tls == Tls::verify_ca || options_.tls == Tls::verify_identity;
+    mysql_options(handle_, MARIADB_OPT_IO_WAIT, reinterpret_cast<const void*>(&wait_in_connect));
     mysql_options(handle_, MYSQL_OPT_SSL_ENFORCE, &on);
     mysql_options(handle_, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, verify ? &on : &off);
     // Given a CA, 3.3.20 verifies the chain whatever the switch says; without one it reads the
@@ -118,13 +166,15 @@ void Native::set_library_options() {
     }
 }
 
-Result<void> Native::library_connect(Deadline deadline, const std::atomic<bool>* stop) {
+Result<void> Native::library_connect(
+    Deadline deadline, const std::atomic<bool>* stop, PathProbe& path
+) {
     const char* const database = options_.database.empty() ? nullptr : options_.database.c_str();
     const unsigned long flags = options_.multi_statements ? CLIENT_MULTI_STATEMENTS : 0;
     if (options_.tls != Tls::off) {
         // Not _start/_cont: between TCP connect and handshake they do not suspend, and the
-        // handshake then blocks without limit. The blocking call keeps to this time-out in every
-        // phase.
+        // handshake then blocks without limit. The blocking call waits by wait_in_connect(), and
+        // where a build of the library does not, it keeps to this time-out in every phase.
         const auto left = deadline - std::chrono::steady_clock::now();
         if (left <= Duration::zero()) {
             return fail(Errc::timeout, "connect: the deadline passed before the attempt began");
@@ -132,6 +182,8 @@ Result<void> Native::library_connect(Deadline deadline, const std::atomic<bool>*
         const auto seconds =
             static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(left).count());
         mysql_options(handle_, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+        Connecting connecting{deadline, stop, path};
+        const CurrentConnect current(connecting);
         connect_outcome_ = mysql_real_connect(
             handle_,
             options_.host.c_str(),
@@ -154,8 +206,12 @@ Result<void> Native::library_connect(Deadline deadline, const std::atomic<bool>*
             nullptr,
             flags
         ));
+        bool in_tcp = true;
         while (wait != Wait::none) {
-            if (!poll_descriptor(descriptor(), wait, deadline, stop)) {
+            in_tcp = in_tcp && wait == Wait::write;  // the server speaks first
+            const bool ready = in_tcp ? poll_connecting(descriptor(), wait, deadline, stop, path)
+                                      : poll_descriptor(descriptor(), wait, deadline, stop);
+            if (!ready) {
                 return fail(Errc::timeout, "connect: no answer by the deadline");
             }
             wait =

@@ -3,6 +3,7 @@
 // Oracle's libmysqlclient (8.0.22 or later; tried with 9.7.4): *_nonblocking.
 
 #include "native.hpp"
+#include "path_probe.hpp"
 
 #if !defined(MARIADB_PACKAGE_VERSION_ID)
 
@@ -108,7 +109,9 @@ void Native::set_library_options() {
     }
 }
 
-Result<void> Native::library_connect(Deadline deadline, const std::atomic<bool>* stop) {
+Result<void> Native::library_connect(
+    Deadline deadline, const std::atomic<bool>* stop, PathProbe& path
+) {
     // Not mysql_real_connect(): a peer frozen inside the TLS handshake blocks that for ever.
     const char* const database = options_.database.empty() ? nullptr : options_.database.c_str();
     const unsigned long flags = options_.multi_statements ? CLIENT_MULTI_STATEMENTS : 0;
@@ -140,6 +143,9 @@ Result<void> Native::library_connect(Deadline deadline, const std::atomic<bool>*
         // per call.
         const int stage = mysql_get_connect_nonblocking_stage(handle_);
         if (stage == CONNECT_STAGE_NET_WAIT_CONNECT || descriptor() < 0) {
+            if (path.got_through()) {
+                return fail(Errc::timeout, "connect: no answer yet");
+            }
             last_stage = stage;
             retried = false;
             continue;

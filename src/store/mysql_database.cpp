@@ -193,6 +193,11 @@ public:
         // executed when it is back, and the write of a holder whose lease has ended would make the
         // others wait for a whole lease more.
         session.options.unacknowledged_limit = ceil<milliseconds>(options_.lease_timeout);
+        // An attempt whose first packet was lost must not hold up the next one for longer than the
+        // lease's look interval: the lease is to be held again within D + 1 s after a cut.
+        session.options.probe_path_every = std::clamp(
+            ceil<milliseconds>(options_.lease_duration) / 12, milliseconds(50), milliseconds(250)
+        );
         return std::make_unique<MysqlDatabase>(options_.url, std::move(session));
     }
 

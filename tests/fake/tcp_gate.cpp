@@ -51,6 +51,8 @@ struct TcpGate::Impl {
     std::chrono::milliseconds delay{0};
     std::array<std::size_t, 2> limit{unlimited, unlimited};
     std::list<std::shared_ptr<Pair>> pairs;
+    std::size_t accepted = 0;
+    std::unique_ptr<Tcp::socket> filler;  // of the queue of who waits to be accepted
     std::unique_ptr<Tcp::acceptor> acceptor;
     std::unique_ptr<Event> changed;
 
@@ -82,6 +84,7 @@ Task<void> TcpGate::Impl::accept_loop(Impl* impl) {
         }
         const auto pair = std::make_shared<Pair>(std::move(socket));
         pair->left = impl->limit;
+        ++impl->accepted;
         impl->pairs.push_back(pair);
         impl->loop.spawn("gate", serve(impl, pair));
     }
@@ -185,6 +188,25 @@ void TcpGate::resume() {
     impl_->loop.call([this] { impl_->set_limit(Direction::both, unlimited); });
 }
 
+void TcpGate::drop_connects() {
+    // The kernel drops first packets while the queue is full, which holds one more than it is told.
+    impl_->loop.call([this] {
+        impl_->acceptor->cancel();
+        impl_->acceptor->listen(0);
+        impl_->filler = std::make_unique<Tcp::socket>(impl_->loop.executor());
+        impl_->filler->connect(impl_->acceptor->local_endpoint());
+    });
+}
+
+void TcpGate::take_connects() {
+    impl_->loop.call([this] {
+        impl_->filler->close();
+        impl_->acceptor->accept();  // it
+        impl_->acceptor->listen();
+        impl_->loop.spawn("accept", Impl::accept_loop(impl_.get()));
+    });
+}
+
 void TcpGate::cut(bool reset) {
     impl_->loop.call([this, reset] {
         for (const auto& pair : impl_->pairs) {
@@ -192,6 +214,10 @@ void TcpGate::cut(bool reset) {
         }
         impl_->changed->set();
     });
+}
+
+std::size_t TcpGate::accepted() const {
+    return impl_->loop.call([this] { return impl_->accepted; });
 }
 
 std::size_t TcpGate::connections() const {

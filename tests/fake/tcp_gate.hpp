@@ -31,10 +31,15 @@ public:
     /// Forwards so many more bytes of each connection in this direction, then stalls it.
     void stall_after(Direction direction, std::size_t bytes);
     void resume();
+    /// First packets of new connections are lost, as in a network that drops everything.
+    void drop_connects();
+    /// The end of drop_connects(). Whoever was dropped gets through with its next packet.
+    void take_connects();
     /// Ends all connections: FIN, or RST.
     void cut(bool reset);
 
     [[nodiscard]] std::size_t connections() const;  // open now
+    [[nodiscard]] std::size_t accepted() const;     // ever
 
 private:
     struct Impl;

@@ -19,6 +19,7 @@ using test::FakeResult;
 using test::Fault;
 using test::in;
 using test::now;
+using test::TcpGate;
 using test::Welcome;
 
 class BlockingConnectionTest : public ::testing::Test {
@@ -106,6 +107,56 @@ TEST_F(BlockingConnectionTest, KeepsDeadlinesWhereTheLibraryBlocks) {
         connected = by_name.connect(named, in(1s)).has_value();
     }
     EXPECT_TRUE(connected);
+}
+
+/// How long it took to connect to where first packets are lost until `healed_after`.
+long long connect_over_a_cut(TcpGate& gate, const ConnectOptions& options, Duration healed_after) {
+    gate.drop_connects();
+    std::thread healer([&] {
+        std::this_thread::sleep_for(healed_after);
+        gate.take_connects();
+    });
+    BlockingConnection connection;
+    const auto begin = now();
+    const auto done = connection.connect(options, begin + 5s);
+    const auto took = to_ms(now() - begin);
+    healer.join();
+    EXPECT_TRUE(done) << (done ? "" : done.error().what);
+    if (done) {
+        EXPECT_EQ(connection.query("SELECT 1", in(5s)).first().text("a"), "1");
+    }
+    return took;
+}
+
+TEST_F(BlockingConnectionTest, BeginsAnewWhenPacketsAreNotLostAnyMore) {
+    TcpGate gate("127.0.0.1", options_.port);
+    options_.port = gate.port();
+    EXPECT_GE(connect_over_a_cut(gate, options_, 100ms), 900) << "when the kernel tries again";
+
+    options_.probe_path_every = 50ms;
+    for (const bool by_name : {false, true}) {
+        for (const Tls tls : {Tls::off, Tls::preferred}) {
+            options_.host = by_name ? "localhost" : "127.0.0.1";
+            options_.tls = tls;
+            const auto took = connect_over_a_cut(gate, options_, 300ms);
+            EXPECT_GE(took, 290);
+            EXPECT_LE(took, 600) << options_.host << " " << to_string(tls);
+        }
+    }
+}
+
+TEST_F(BlockingConnectionTest, DoesNotPesterAServerThatTakesConnectionsAndSaysNothing) {
+    TcpGate gate("127.0.0.1", options_.port);
+    options_.port = gate.port();
+    options_.probe_path_every = 20ms;
+    fake_.set_welcome(Welcome::silent);
+    for (const Tls tls : {Tls::off, Tls::preferred}) {
+        options_.tls = tls;
+        const auto before = gate.accepted();
+        BlockingConnection connection;
+        EXPECT_EQ(connection.connect(options_, in(300ms)).error().code, Errc::timeout);
+        EXPECT_EQ(gate.accepted() - before, 1U) << to_string(tls);
+    }
 }
 
 TEST_F(BlockingConnectionTest, ReportsALostSession) {
