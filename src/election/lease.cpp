@@ -21,6 +21,8 @@ constexpr milliseconds schema_pause{1000};  // between attempts to prepare the s
 constexpr milliseconds first_retry{20};
 constexpr milliseconds eager_pause{15};  // between looks of whoever was told of a release
 constexpr int release_attempts_limit = 5;
+// The lease is to be held again within D + 1 s after the last fault, so no pause grows with D.
+constexpr milliseconds longest_pause{250};
 
 Action plain(Do what, Instant until) {
     Action action;
@@ -145,6 +147,7 @@ Action LeaseMachine::issue(Do what, Instant now) {
         case Do::connect:
             connected_ = false;
             action.address = address_;
+            action.until = now + connect_limit();
             break;
         case Do::create_row:
             action.epoch = epoch_high();
@@ -232,6 +235,7 @@ void LeaseMachine::on_connected(const Clocks& now) {
     const auto done = take_pending();
     BATON_CHECK(done.what == Do::connect, "connected without being asked to");
     connected_ = true;
+    slow_connects_ = 0;
     held_here_ = false;
     next_beat_ = now.boot;
     next_look_ = now.boot;
@@ -361,6 +365,7 @@ void LeaseMachine::on_error(const StatementError& error, const Clocks& now) {
             }
             return;
         case Do::connect:
+            slow_connects_ = error.mysql_errno == 0 ? slow_connects_ + 1 : 0;
             disconnect(react.wait_a_moment, now.boot);
             return;
         case Do::grab:
@@ -418,11 +423,23 @@ void LeaseMachine::retry_later(Do what, ErrorClass kind, Instant now) {
     }
     next_release_ = now + first_retry;
     // A released lease is worth a quick second try; all else can wait for the next look.
-    next_look_ = now + (what == Do::grab ? first_retry : policy_.look_every);
+    next_look_ = now + (what == Do::grab ? first_retry : pause_after_error());
     row_missing_ = false;
     if (what == Do::beat || what == Do::register_node || !beat_ok_) {
-        next_beat_ = now + policy_.look_every;
+        next_beat_ = now + pause_after_error();
     }
+}
+
+milliseconds LeaseMachine::pause_after_error() const {
+    return std::min(policy_.look_every, longest_pause);
+}
+
+/// A backend that answers slowly, over TLS and a long way say, is to be reached in the end. But one
+/// that hangs must not keep anybody from the next address, so each of them is tried first.
+Span LeaseMachine::connect_limit() const {
+    const auto rounds = std::min<std::uint64_t>(slow_connects_ / options_.addresses, 2);
+    const Span limit = policy_.statement_timeout * (1U << rounds);
+    return std::min<Span>(limit, policy_.duration);
 }
 
 // ---------------------------------------------------------------------------- other inputs
@@ -471,7 +488,7 @@ void LeaseMachine::disconnect(bool wait_a_moment, Instant now) {
     address_ = (address_ + 1) % options_.addresses;
     // Each address gets its turn at once; a whole round of failures is followed by a pause.
     const bool round_failed = failures_ > 0 && failures_ % options_.addresses == 0;
-    const auto pause = role_ == Role::challenger ? policy_.look_every : moment;
+    const auto pause = role_ == Role::challenger ? pause_after_error() : moment;
     next_connect_ = now;
     if (round_failed) {
         next_connect_ = now + pause;

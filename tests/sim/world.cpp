@@ -22,6 +22,7 @@ using election::Role;
 namespace {
 
 constexpr Time never = INT64_MAX / 4;
+constexpr Time probe_path_every = 250 * ms;  // ConnectOptions, at most
 
 Time ticks(Instant t) {
     return t.time_since_epoch().count();
@@ -518,23 +519,39 @@ void World::connect(Node& node, const Action& action) {
     const auto number = action.address;
     node.connection.reset();
     queue_.at(queue_.now() + delay(), [this, id, incarnation, call, number] {
-        const auto& server = backend_->servers()[number];
-        if (cut(id, number) || queue_.now() < server.stalled_until) {
-            return;  // no answer: times out
-        }
-        Completion done;
-        done.call = call;
-        if (!server.up) {
-            done.answer.error = 2003;
-        } else if (faulty_ && random_.chance(misfortune_ / 4)) {
-            done.answer.error = 1040;
-        } else {
-            done.what = Completion::What::connected;
-            done.connection = Connection{++next_id_, number, server.incarnation};
-        }
-        queue_.at(queue_.now() + delay(), [this, id, incarnation, done] {
-            complete(id, incarnation, done);
+        reach(id, incarnation, call, number);
+    });
+}
+
+/// Through a cut the driver tries again and again until the attempt is given up; on a server that
+/// stands still the attempt waits.
+void World::reach(
+    std::size_t id, std::uint64_t incarnation, std::uint64_t call, std::size_t number
+) {
+    if (nodes_[id].incarnation != incarnation || nodes_[id].call != call) {
+        return;
+    }
+    const auto& server = backend_->servers()[number];
+    const bool lost = cut(id, number);
+    if (lost || queue_.now() < server.stalled_until) {
+        const auto again = lost ? queue_.now() + probe_path_every : server.stalled_until;
+        queue_.at(again + delay(), [this, id, incarnation, call, number] {
+            reach(id, incarnation, call, number);
         });
+        return;
+    }
+    Completion done;
+    done.call = call;
+    if (!server.up) {
+        done.answer.error = 2003;
+    } else if (faulty_ && random_.chance(misfortune_ / 4)) {
+        done.answer.error = 1040;
+    } else {
+        done.what = Completion::What::connected;
+        done.connection = Connection{++next_id_, number, server.incarnation};
+    }
+    queue_.at(queue_.now() + delay(), [this, id, incarnation, done] {
+        complete(id, incarnation, done);
     });
 }
 

@@ -119,6 +119,7 @@ private:
 
     // -- network and backend
     void connect(Node& node, const election::Action& action);
+    void reach(std::size_t id, std::uint64_t incarnation, std::uint64_t call, std::size_t number);
     void send(Node& node, Statement statement, std::uint64_t call);
     void arrive(Statement statement, Connection connection, std::function<void(Answer)> reply);
     void execute(

@@ -184,6 +184,8 @@ private:
     void disconnect(bool wait_a_moment, Instant now);
     void note_error(ErrorClass kind, Do what, const StatementError& error, Instant now);
     void retry_later(Do what, ErrorClass kind, Instant now);
+    [[nodiscard]] std::chrono::milliseconds pause_after_error() const;
+    [[nodiscard]] Span connect_limit() const;
     void note(EventKind kind, Instant at, std::uint64_t number = 0, std::string text = {});
 
     LeasePolicy policy_;
@@ -198,7 +200,8 @@ private:
     bool connected_ = false;
     std::size_t address_ = 0;
     Instant next_connect_;
-    std::uint64_t failures_ = 0;  // since the last successful write
+    std::uint64_t failures_ = 0;       // since the last successful write
+    std::uint64_t slow_connects_ = 0;  // attempts in a row that ran out of their time
     ServerIdentity server_;
 
     // epochs

@@ -449,6 +449,55 @@ TEST(LeaseChallenger, TriesAllAddressesBeforeItPauses) {
     EXPECT_EQ(node.boot - begun, 250ms);
 }
 
+TEST(LeaseChallenger, NeverPausesLongAfterErrorsHoweverLongTheLeaseIs) {
+    Driver node(some_node(), LeasePolicy::of_duration(60s));
+
+    const auto begun = node.boot;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        node.reach(Do::connect);
+        node.error(2003);
+    }
+    const auto unreachable_for = node.boot - begun;
+    node.reach(Do::look);
+    const auto refused_at = node.boot;
+    node.error(1205);
+    node.reach(Do::look);
+
+    EXPECT_EQ(unreachable_for, 250ms);
+    EXPECT_LE(node.boot - refused_at, 250ms);
+}
+
+TEST(LeaseChallenger, GivesConnectingMoreTimeWhenEveryAddressTookTooLong) {
+    Driver node;
+    std::vector<Span> limits;
+    const auto limit = [&node] { return node.reach(Do::connect).until - node.boot; };
+
+    for (int attempt = 0; attempt < 6; ++attempt) {
+        limits.push_back(limit());
+        node.error(0);
+    }
+    limit();
+    node.error(2003);
+    const auto after_a_refusal = limit();
+
+    EXPECT_EQ(limits, (std::vector<Span>{1s, 1s, 2s, 2s, 3s, 3s}));
+    EXPECT_EQ(after_a_refusal, Span(1s));
+}
+
+TEST(LeaseChallenger, ForgetsThatConnectingWasSlowOnceItIsConnected) {
+    Driver node;
+    for (int attempt = 0; attempt < 4; ++attempt) {
+        node.reach(Do::connect);
+        node.error(0);
+    }
+    node.reach(Do::look);
+
+    node.error(2013);
+
+    const auto action = node.reach(Do::connect);
+    EXPECT_EQ(action.until - node.boot, Span(1s));
+}
+
 TEST(LeaseChallenger, MovesOnFromAServerThatTakesNoWrites) {
     Driver node;
     node.reach(Do::beat);
