@@ -29,6 +29,9 @@ class CoPrimary(FaultTest):
     def test_mysql_kill(self):
         self._active_dies("mysql", lambda: self.old.kill(), KILL_LIMIT)
 
+    def test_mariadb_freeze(self):
+        self._active_dies("mariadb", lambda: self.old.freeze(), SILENCE_LIMIT)
+
     def test_mysql_freeze(self):
         self._active_dies("mysql", lambda: self.old.freeze(), SILENCE_LIMIT)
 
@@ -44,8 +47,14 @@ class CoPrimary(FaultTest):
         self.check_end(promoted, codes=CO_PRIMARY, exposed=EXPOSED)
 
     def test_mariadb_passive_dies(self):
+        self._passive_dies("mariadb")
+
+    def test_mysql_passive_dies(self):
+        self._passive_dies("mysql")
+
+    def _passive_dies(self, flavour):
         """The active one goes on, and its own replica too."""
-        self.start("mariadb")
+        self.start(flavour)
         self.topology["passive"].kill()
         time.sleep(6)
         alive = [self.old, self.topology["leaf"]]
