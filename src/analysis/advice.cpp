@@ -62,6 +62,12 @@ const std::vector<AdviceRule> rules{
      "the source half of semi-synchronous replication is missing on a replica that may be "
      "promoted: "
      "as primary it would wait for nobody"},
+    {"semi_sync_source_on_replica",
+     Severity::warning,
+     "a replica whose own replicas do not acknowledge waits for acknowledgements: each transaction "
+     "that it applies and logs can hang until the timeout. Only the primary should wait; Baton "
+     "switches it on with a promotion, and off when a replaced primary becomes a replica, but the "
+     "configuration holds again after a restart"},
     {"semi_sync_timeout_short",
      Severity::warning,
      "the primary goes on without acknowledgement after less than 10 s (warning) or an hour "
@@ -70,6 +76,17 @@ const std::vector<AdviceRule> rules{
      Severity::warning,
      "the primary waits for more acknowledgements than replicas can give: each commit hangs until "
      "the timeout"},
+    {"replication_user_not_set",
+     Severity::warning,
+     "topology.replication_user is not set: Baton knows no account with which a replaced primary "
+     "could follow its successor, so it stays out of replication until somebody sets it up. (On "
+     "MySQL the replicas' own account is used where Baton may read mysql.slave_master_info: "
+     "notice)"},
+    {"replication_user_missing",
+     Severity::warning,
+     "the account of topology.replication_user does not exist on the primary, or lacks REPLICATION "
+     "SLAVE: a replaced primary could not follow its successor. Seen only where Baton may read "
+     "mysql.user (User, Host, Repl_slave_priv), and no replica is connected with that account"},
     {"read_only_off",
      Severity::warning,
      "a replica is writable: what is written there is errant, and keeps it from being followed or "
@@ -229,6 +246,7 @@ std::vector<Advice> advise(
         advise_channels(server, advices);
         advise_durability(server, advices);
         advise_semi_sync(server, advices);
+        advise_replication_user(server, policy.replication_user, advices);
         advise_read_only(server, advices);
         advise_promotion(server, advices);
         advise_identity(server, advices);

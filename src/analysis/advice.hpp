@@ -119,6 +119,8 @@ void advise_durability(const Advised& server, Advices& out);
 void advise_promotion(const Advised& server, Advices& out);
 void advise_read_only(const Advised& server, Advices& out);
 void advise_semi_sync(const Advised& server, Advices& out);
+/// `user`: with which a replaced primary is to follow its successor; "" = none is configured.
+void advise_replication_user(const Advised& server, const std::string& user, Advices& out);
 void advise_identity(const Advised& server, Advices& out);
 
 }  // namespace baton::analysis

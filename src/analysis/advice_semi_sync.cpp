@@ -161,6 +161,28 @@ void advise_replica(const Advised& server, const Instance& source, Advices& out)
     }
 }
 
+/// Each transaction it applies is a commit of its own, for which nobody gives an acknowledgement.
+void advise_waiting_replica(const Advised& server, Advices& out) {
+    const auto& semi_sync = server.instance->state.semi_sync;
+    if (!semi_sync.source_enabled || acknowledgers(server, *server.instance) > 0) {
+        return;
+    }
+    const auto variable = fmt::format("rpl_semi_sync_{}_enabled", source_half(server));
+    out.add(
+        "semi_sync_source_on_replica",
+        Severity::warning,
+        fmt::format(
+            "it is a replica, none of its own replicas acknowledges, and {} is on: what it applies "
+            "can wait up to {} ms for an acknowledgement that nobody gives. Baton switches it on "
+            "when the server is promoted",
+            variable,
+            semi_sync.timeout_ms
+        ),
+        {set_variable(server, variable, "0")},
+        variable + " = 0"
+    );
+}
+
 }  // namespace
 
 void advise_semi_sync(const Advised& server, Advices& out) {
@@ -170,9 +192,13 @@ void advise_semi_sync(const Advised& server, Advices& out) {
     }
     if (&instance == server.primary) {
         advise_source(server, out);
-    } else if (server.plain_replica() && server.source != nullptr &&
-               server.source == server.primary &&
-               server.source->state.semi_sync.source_enabled) {
+        return;
+    }
+    if (server.plain_replica()) {
+        advise_waiting_replica(server, out);
+    }
+    if (server.plain_replica() && server.source != nullptr && server.source == server.primary &&
+        server.source->state.semi_sync.source_enabled) {
         advise_replica(server, *server.source, out);
     }
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json_advice.hpp"
 
+#include "json_policy.hpp"
+
 #include "baton/analysis/advice.hpp"
 
 namespace baton::api::v1 {
 
 void write_advices(JsonWriter& json, const topology::Cluster& cluster, const Moment& moment) {
+    const auto* own = effective_policy(*moment.view, cluster.id);
+    const auto& wanted = own != nullptr ? own->advice : moment.view->advice;
     json.begin_array();
-    for (const auto& advice :
-         analysis::advise(*moment.view->topology, cluster, moment.view->advice)) {
+    for (const auto& advice : analysis::advise(*moment.view->topology, cluster, wanted)) {
         json.begin_object();
         json.member("code", advice.code);
         json.member("server", advice.server.text());

@@ -27,6 +27,7 @@ control::Settings settings_from(const config::Config& config) {
     settings.analysis.lock_pile_up = static_cast<unsigned>(config.detection.lock_pile_up);
     settings.analysis.read_only_after = config.detection.read_only_after;
     settings.advice.ignore = config.advice.ignore;
+    settings.advice.replication_user = config.topology.replication_user;
     settings.shadow = config.detection.mode == "shadow";
 
     const auto& from = config.recovery;

@@ -800,8 +800,8 @@ std::vector<Option> observation_options() {
             "advice.ignore",
             BATON_LIST(advice.ignore),
             "codes of advice, as docs/operations.md lists them",
-            "Advice about settings that is not wanted. The tag advice.ignore of a server does the "
-            "same for it alone.",
+            "Advice about settings that is not wanted. A rule of the policy sets it for some "
+            "clusters; the tag advice.ignore of a server does the same for it alone.",
             advice_code,
             true
         ),

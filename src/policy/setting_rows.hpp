@@ -209,6 +209,19 @@ Value get_list(const Effective& source) {
     return Value{true, source.*Group.*Member};
 }
 
+inline Result<void> set_unwanted_advice(Effective& target, const Value& value) {
+    for (const auto& code : value.texts) {
+        if (code != "*" && !analysis::is_advice_code(code)) {
+            return wrong(fmt::format(
+                "'{}' is no code of an advice; docs/operations.md lists them, and \"*\" is all",
+                clipped(code, 60)
+            ));
+        }
+    }
+    target.advice.ignore = value.texts;
+    return {};
+}
+
 /// What the planner asks of hook lists is only whether there are any.
 inline void note_hooks(Effective& target) {
     const auto has = [&](const char* list) {
@@ -288,6 +301,7 @@ inline Value get_lagging(const Effective& source) {
 
 inline constexpr auto analysis_of = &Effective::analysis;
 inline constexpr auto recovery_of = &Effective::recovery;
+inline constexpr auto advice_of = &Effective::advice;
 using A = analysis::Policy;
 using R = recovery::Policy;
 

@@ -255,6 +255,12 @@ std::vector<Setting> table() {
             "switchover.end_sessions",
             "Planned switchover: end all clients' sessions on the old primary."
         ),
+        {"advice.ignore",
+         "codes of advice, or \"*\"",
+         "Advice about settings of the servers that is not wanted, instead of the configuration's "
+         "advice.ignore.",
+         set_unwanted_advice,
+         get_list<advice_of, &analysis::AdvicePolicy::ignore>},
         hook_row<"on_failure_detection">(
             "hooks.on_failure_detection", "Run when a failure is detected."
         ),

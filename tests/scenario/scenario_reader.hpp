@@ -204,6 +204,20 @@ inline void set_version(Server& server, const std::string& version) {
     }
 }
 
+inline topology::ReplicationAccount replication_account(const std::string& text) {
+    using topology::ReplicationAccount;
+    for (const auto account :
+         {ReplicationAccount::unknown,
+          ReplicationAccount::absent,
+          ReplicationAccount::without_privilege,
+          ReplicationAccount::good}) {
+        if (to_string(account) == text) {
+            return account;
+        }
+    }
+    throw BadScenario("no state of an account: " + text);
+}
+
 /// What advice looks at; all well unless said.
 inline void read_settings(Server& server, const YAML::Node& value) {
     auto& state = server.state;
@@ -249,6 +263,8 @@ inline void read_settings(Server& server, const YAML::Node& value) {
         else if (what == "kept")
             settings.read_only_kept =
                 flag() ? topology::Kept::yes : topology::Kept::at_run_time_only;
+        else if (what == "account")
+            settings.replication_account = replication_account(node.as<std::string>());
         else if (what == "super_read_only")
             state.super_read_only = flag();
         else if (what == "net_timeout")
@@ -450,7 +466,8 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
     // semi-sync: {source: yes, status: yes, wait: 1, clients: 0, waits: no, replica: no}
     else if (key == "semi_sync") {
         auto& x = state.semi_sync;
-        x.available = x.new_names = true;
+        x.available = true;
+        x.new_names = !is_mariadb(server);
         for (const auto& entry : value) {
             const auto what = entry.first.as<std::string>();
             if (what == "source")

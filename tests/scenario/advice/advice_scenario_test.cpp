@@ -9,7 +9,8 @@
 //         statements: [SET PERSIST ..., ...]    # all of them, in this order
 //         config: replica_net_timeout = 10
 //   ignore: [codes]                # AdvicePolicy
-//   tags: {r1: "codes"}            # advice.ignore
+//   replication_user: name         # the same; "repl" unless said, as the replicas' channels have
+//   it tags: {r1: "codes"}            # advice.ignore
 #include "scenario/scenario_reader.hpp"
 
 #include "baton/analysis/advice.hpp"
@@ -22,7 +23,7 @@
 namespace baton::analysis {
 namespace {
 
-const std::set<std::string> sections{"expect", "ignore", "tags"};
+const std::set<std::string> sections{"expect", "ignore", "tags", "replication_user"};
 
 std::vector<std::string> files() {
     std::vector<std::string> out;
@@ -43,6 +44,8 @@ scenario::Scenario scenario_of(const std::string& name) {
 
 std::vector<Advice> advices_of(scenario::Scenario setting) {
     AdvicePolicy policy;
+    const auto user = setting.document["replication_user"];
+    policy.replication_user = user.IsDefined() ? user.as<std::string>() : "repl";
     for (const auto& code : setting.document["ignore"]) {
         policy.ignore.push_back(code.as<std::string>());
     }
