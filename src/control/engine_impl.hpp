@@ -236,6 +236,10 @@ struct Engine::Impl {
     void mark_left_stopped(const recovery::Record& record, std::vector<ports::Document>& documents);
     void forget_started_receivers();
     void take_over_recoveries();
+    void note_interrupted_steps(
+        const std::string& recovery_id, std::vector<ports::Document>& documents
+    );
+    void add_left_to_write(std::vector<ports::Document>& documents) const;
 
     // orders.cpp: recoveries that an operator orders
     Task<Result<recovery::Record>> switchover(std::string cluster_id, recovery::Order order);

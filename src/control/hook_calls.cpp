@@ -30,7 +30,7 @@ Earlier earlier_runs(const RecoveryView& recovery, const recovery::StepRecord& s
         if (other.hook != step.hook || other.number >= step.number) {
             continue;
         }
-        earlier.begun = earlier.begun || other.state == recovery::StepState::intended;
+        earlier.begun = earlier.begun || other.state == recovery::StepState::interrupted;
         earlier.done.insert(earlier.done.end(), other.commands.begin(), other.commands.end());
     }
     return earlier;

@@ -10,17 +10,22 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace baton::control {
 
 class Interruption {
 public:
-    /// "kill|stop POINT STAGE [MILLISECONDS]"; "" = none. What cannot be understood is an error in
-    /// the log, and none.
+    /// "kill|stop POINT STAGE [MILLISECONDS]", where STAGE is a number, or the kind or list of
+    /// hooks of a step of it; "" = none. What cannot be understood is an error in the log, and
+    /// none.
     explicit Interruption(const std::string& order);
 
-    /// A further stage of a recovery begins in this process.
-    void next_stage() { ++stage_; }
+    /// A further stage of a recovery begins in this process, with these steps.
+    void next_stage(std::vector<std::string> steps);
+
+    /// A step of the stage has ended, others may be under way.
+    void step_ended(std::string_view step);
 
     /// Ends or stops the process when this is the place.
     void reach(std::string_view point);
@@ -31,11 +36,16 @@ public:
     Task<void> wait_and_reach();
 
 private:
+    [[nodiscard]] bool wanted_here() const;
+    void happen();
+
     bool armed_ = false;
     int signal_ = 0;
     std::string point_;
     unsigned wanted_stage_ = 0;
+    std::string wanted_step_;  // instead of the number
     unsigned stage_ = 0;
+    std::vector<std::string> steps_;
     long milliseconds_ = 0;
 };
 

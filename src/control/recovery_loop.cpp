@@ -15,12 +15,19 @@ namespace {
 
 constexpr Duration journal_limit = 2s;
 constexpr Duration observe_limit = 1500ms;
+constexpr Duration retake_pause = 100ms;  // longer than it takes to notice that the lease is gone
 constexpr Duration promotion_reserve = 300ms;  // far more than the statements take
 constexpr unsigned rounds_limit =
     200;  // far beyond any plan; a plan that does not end is a bug that must not spin
 
 std::string lock_name(const std::string& cluster_id) {
     return "baton." + cluster_id;
+}
+
+/// How it is called in the journal and by tests: the list for hooks.
+std::string name_of(const recovery::Step& step) {
+    return step.kind == recovery::StepKind::hook ? step.hook
+                                                 : std::string(recovery::to_string(step.kind));
 }
 
 recovery::StepRecord journal_entry(
@@ -105,6 +112,35 @@ void Engine::Impl::take_over_recoveries() {
     }
 }
 
+/// Whoever began them cannot tell any more how they ended.
+void Engine::Impl::note_interrupted_steps(
+    const std::string& recovery_id, std::vector<ports::Document>& documents
+) {
+    const auto steps = state.recovery(recovery_id)->steps;
+    for (auto step : steps) {
+        if (step.state == recovery::StepState::intended) {
+            step.state = recovery::StepState::interrupted;
+            step.outcome = "interrupted; what came of it was seen on the servers";
+            documents.push_back(state.put(recovery_id, step));
+        }
+    }
+}
+
+/// What a stage has left to be written (outcomes, the deposed primary) goes into the transaction
+/// that follows: nobody reads of the next intents, or of the end, without it.
+void Engine::Impl::add_left_to_write(std::vector<ports::Document>& documents) const {
+    for (const auto& [name, data] : outbox) {
+        if (name.first == "deposed" || name.first == "cluster" || name.first == "member" ||
+            name.first == "step") {
+            if (std::none_of(documents.begin(), documents.end(), [&](const auto& d) {
+                    return d.kind == name.first && d.key == name.second;
+                })) {
+                documents.emplace_back(name.first, name.second, data);
+            }
+        }
+    }
+}
+
 Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
     recovery::Record record = state.recovery(id)->record;
     const auto ended = recovery_ended[id];
@@ -134,6 +170,7 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         record.holder = status.token;
         record.node = identity.name;
         std::vector<ports::Document> documents;
+        note_interrupted_steps(record.id, documents);
         documents.push_back(state.put(record));
         auto written = co_await commit(std::move(documents), journal_limit);
         alive = written.has_value();
@@ -166,6 +203,7 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         }
         on_finished(record, documents);
         documents.push_back(state.put(record));
+        add_left_to_write(documents);
         auto written = co_await commit(documents, journal_limit);
         if (!written) {
             // The end is written later, or by the next holder who finds it unfinished and
@@ -200,13 +238,12 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
         cluster_health[record.cluster_id] = ClusterHealth{};
     } else {
         log::error(
-            "recovery {} of {} stops here, as this node may not act any more; the next active node "
+            "recovery {} of {} stops here, as this node may not act now; whoever is active next "
             "takes it up",
             record.number,
             record.failed.text()
         );
     }
-    running.erase(place_of(record));
     kept_policies.erase(record.id);
     emit(
         "recovery",
@@ -216,6 +253,16 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
     );
     ended->set();
     publish_soon(true);
+    while (!alive) {
+        // When the leadership has ended, this task ends with it. Else the lease was only late, or
+        // the backend did not answer: nobody else is going to take the recovery up.
+        co_await sleep_for(retake_pause);
+        alive = lease.may_act();
+    }
+    running.erase(place_of(record));
+    if (record.running()) {
+        take_over_recoveries();
+    }
 }
 
 /// One stage. False when this node may not go on.
@@ -232,7 +279,11 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
     record = recovery::before(std::move(record), stage);
     const auto epoch = lease.status().epoch;
     log::info("recovery {}: {}", record.number, stage.intent);
-    interruption.next_stage();
+    std::vector<std::string> step_names;
+    for (const auto& step : stage.steps) {
+        step_names.push_back(name_of(step));
+    }
+    interruption.next_stage(std::move(step_names));
     interruption.reach("intending");
 
     std::vector<recovery::StepRecord> journal;
@@ -242,18 +293,7 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
         documents.push_back(state.put(record.id, journal.back()));
     }
     documents.push_back(state.put(record));
-    // What the stage before has left to be written (outcomes, the deposed primary) goes into the
-    // same transaction.
-    for (const auto& [name, data] : outbox) {
-        if (name.first == "deposed" || name.first == "cluster" || name.first == "member" ||
-            name.first == "step") {
-            if (std::none_of(documents.begin(), documents.end(), [&](const auto& d) {
-                    return d.kind == name.first && d.key == name.second;
-                })) {
-                documents.emplace_back(name.first, name.second, data);
-            }
-        }
-    }
+    add_left_to_write(documents);
     emit(
         "step",
         fmt::format(
@@ -267,6 +307,12 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
             record.number,
             written.error().what
         );
+        for (auto& entry : journal) {
+            entry.state = recovery::StepState::skipped;
+            entry.ended_ms = wall();
+            entry.outcome = "not begun, as it could not be journaled";
+            enqueue(state.put(record.id, entry));
+        }
         co_return written.error().code != Errc::not_leader&& lease.may_act();
     }
     publish_view();
@@ -372,6 +418,7 @@ Task<void> Engine::Impl::perform_step(
     journal->outcome =
         result ? result->text
                : fmt::format("{}: {}", to_string(result.error().code), result.error().what);
+    interruption.step_ended(name_of(step));
     if (result) {
         log::info(
             "recovery {}: {}: {} ({} ms)",
@@ -388,87 +435,6 @@ Task<void> Engine::Impl::perform_step(
             journal->outcome,
             journal->duration_us / 1000
         );
-    }
-}
-
-/// The failed primary is deposed from now on, whatever happens to this node.
-void Engine::Impl::on_promoted(
-    const recovery::Record& record, std::vector<ports::Document>& documents
-) {
-    topology::Deposed deposed;
-    deposed.cluster_id = record.cluster_id;
-    deposed.recovery_id = record.id;
-    deposed.successor = record.successor;
-    deposed.since_ms = wall();
-    auto replaced = record.displaced;  // promoted by this recovery as well, and gone again
-    replaced[record.failed] = record.failed_uuid;
-    for (const auto& [id, uuid] : replaced) {
-        if (id != record.successor) {
-            deposed.uuid = uuid;
-            // Of a planned switchover it is known: nobody could write to it any more.
-            deposed.contained = record.kind == analysis::RecoveryKind::switchover &&
-                                id == record.failed && !record.final_gtid_set.empty();
-            deposed.classification = deposed.contained ? "clean" : "";
-            documents.push_back(state.put_deposed(id, &deposed));
-        }
-    }
-    // A server that is primary again is not deposed any more.
-    if (state.overlay.deposed.contains(record.successor)) {
-        documents.push_back(state.put_deposed(record.successor, nullptr));
-    }
-    auto cluster = state.overlay.clusters[record.cluster_id];
-    cluster.id = record.cluster_id;
-    decide_primary(
-        record.cluster_id,
-        cluster.primary,
-        record.successor,
-        fmt::format("by recovery {}", record.number),
-        record.id
-    );
-    cluster.primary = record.successor;
-    ++cluster.term;
-    documents.push_back(state.put_cluster(cluster));
-    documents.push_back(state.put_member(record.failed, record.cluster_id));
-    builder.set_overlay(state.overlay);
-    publish_soon(true);
-}
-
-void Engine::Impl::on_finished(
-    const recovery::Record& record, std::vector<ports::Document>& documents
-) {
-    mark_left_stopped(record, documents);
-    const bool returned =
-        (record.kind == analysis::RecoveryKind::rejoin && record.state == recovery::State::done) ||
-        (record.kind == analysis::RecoveryKind::switchover &&
-         std::find(record.repointed.begin(), record.repointed.end(), record.failed) !=
-             record.repointed.end());
-    if (returned && state.overlay.deposed.contains(record.failed)) {
-        documents.push_back(state.put_deposed(record.failed, nullptr));
-        builder.set_overlay(state.overlay);
-    }
-    if (record.kind == analysis::RecoveryKind::switchover) {
-        // Gone in the middle of its promotion, and the old primary went on.
-        for (const auto& [id, uuid] : record.displaced) {
-            topology::Deposed deposed;
-            deposed.uuid = uuid;
-            deposed.cluster_id = record.cluster_id;
-            deposed.recovery_id = record.id;
-            deposed.successor = record.failed;
-            deposed.since_ms = wall();
-            documents.push_back(state.put_deposed(id, &deposed));
-            builder.set_overlay(state.overlay);
-        }
-    }
-    if (record.kind == analysis::RecoveryKind::contain_deposed &&
-        record.state == recovery::State::done) {
-        const auto known = state.overlay.deposed.find(record.failed);
-        if (known != state.overlay.deposed.end()) {
-            auto deposed = known->second;
-            deposed.contained = true;
-            deposed.classification = record.classification;
-            documents.push_back(state.put_deposed(record.failed, &deposed));
-            builder.set_overlay(state.overlay);
-        }
     }
 }
 

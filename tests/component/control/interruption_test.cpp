@@ -35,7 +35,7 @@ TEST(Interruption, HappensAtTheOrderedStageOnly) {
         return end_of([&] {
             Interruption interruption(order);
             for (unsigned i = 0; i < stages; ++i) {
-                interruption.next_stage();
+                interruption.next_stage({"stop_receiver", "pre_failover"});
                 interruption.reach("journaled");
                 interruption.reach("performed");
             }
@@ -50,10 +50,11 @@ TEST(Interruption, HappensAtTheOrderedStageOnly) {
 }
 
 TEST(Interruption, IsNoneWithoutAnOrderOrWithOneThatIsNotUnderstood) {
-    for (const std::string order : {"", "kill", "end journaled 1", "kill nowhere 1"}) {
+    for (const std::string order :
+         {"", "kill", "kill journaled", "end journaled 1", "kill nowhere 1"}) {
         const auto end = end_of([&] {
             Interruption interruption(order);
-            interruption.next_stage();
+            interruption.next_stage({"stop_receiver", "pre_failover"});
             for (const auto* point : {"intending", "journaled", "performed", "ending", "ended"}) {
                 interruption.reach(point);
             }
@@ -62,11 +63,38 @@ TEST(Interruption, IsNoneWithoutAnOrderOrWithOneThatIsNotUnderstood) {
     }
 }
 
+TEST(Interruption, HappensAtTheStageWithTheOrderedStep) {
+    const auto reach_promotion = [](const std::string& order) {
+        return end_of([&] {
+            Interruption interruption(order);
+            for (const auto* step : {"stop_receiver", "promote", "repoint"}) {
+                interruption.next_stage({step, "another"});
+                interruption.reach("journaled");
+                if (interruption.within()) {
+                    ::_exit(8);
+                }
+                interruption.step_ended("another");
+                interruption.step_ended(step);
+                if (std::string(step) == "promote") {
+                    ::_exit(9);
+                }
+            }
+        });
+    };
+
+    EXPECT_EQ(reach_promotion("kill journaled promote"), -SIGKILL);
+    EXPECT_EQ(reach_promotion("stop step-ended promote"), 1000);
+    EXPECT_EQ(reach_promotion("kill step-ended another"), -SIGKILL);
+    EXPECT_EQ(reach_promotion("kill performing promote 3"), 8);
+    EXPECT_EQ(reach_promotion("kill journaled repoint"), 9) << "not that far";
+    EXPECT_EQ(reach_promotion("kill step-ended clone"), 9) << "no such step";
+}
+
 TEST(Interruption, WithinAStageIsOrderedForThatStage) {
     Interruption interruption("kill performing 2 5");
-    interruption.next_stage();
+    interruption.next_stage({"stop_receiver", "pre_failover"});
     EXPECT_FALSE(interruption.within());
-    interruption.next_stage();
+    interruption.next_stage({"stop_receiver", "pre_failover"});
     EXPECT_TRUE(interruption.within());
 }
 
