@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verdict.hpp"
 #include "vetoes.hpp"
+#include "witnesses.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 // What the analysis would like to know: whom to observe again, whom to let reconnect.
 
@@ -19,9 +19,6 @@ constexpr Duration notice_limit = 250ms;
 constexpr Duration look_again_after = 1s;
 /// A question that is open for longer than this is a state, not a transition.
 constexpr Duration pending_limit = 10s;
-/// Witnesses of the first round; when they are all deaf, all others are asked at once. A living but
-/// overloaded source must not see all replicas reconnect together.
-constexpr std::size_t first_witnesses = 4;
 
 Inquiry ask(Inquiry::Kind kind, const Instance& target) {
     Inquiry inquiry;
@@ -30,30 +27,23 @@ Inquiry ask(Inquiry::Kind kind, const Instance& target) {
     return inquiry;
 }
 
-/// Most worth keeping connected comes last.
-std::vector<const Testified*> in_order_of_asking(const View& view) {
-    std::vector<const Testified*> out;
+/// Silent ones, and those whose word gets old, to be asked in this order.
+std::vector<const Instance*> in_order_of_asking(const View& view) {
+    std::vector<const Instance*> renewed, silent;
     for (const auto& testified : view.testified) {
-        const bool renew = testified.testimony == Testimony::hearing && testified.ages(view.now());
-        if (testified.askable && (testified.testimony == Testimony::silent || renew)) {
-            out.push_back(&testified);
+        if (!testified.askable) {
+            continue;
+        }
+        if (testified.testimony == Testimony::silent) {
+            silent.push_back(testified.replica);
+        } else if (testified.testimony == Testimony::hearing && testified.ages(view.now())) {
+            renewed.push_back(testified.replica);
         }
     }
-    const auto worth = [&](const Testified* testified) {
-        const auto& replica = *testified->replica;
-        const auto rule = view.topology->promotion_rule(replica.id);
-        return std::tuple(
-            testified->testimony != Testimony::hearing,  // one that heard it will hear it again
-            replica.state.semi_sync.replica_status,
-            -static_cast<int>(rule),
-            -replica.lag_seconds().value_or(1'000'000),
-            std::cref(replica.id)
-        );
-    };
-    std::sort(out.begin(), out.end(), [&](const Testified* a, const Testified* b) {
-        return worth(a) < worth(b);
-    });
-    return out;
+    sort_by_worth(renewed, *view.topology);
+    sort_by_worth(silent, *view.topology);
+    renewed.insert(renewed.end(), silent.begin(), silent.end());
+    return renewed;  // one that heard it will hear it again
 }
 
 void ask_witnesses(const View& view, std::vector<Inquiry>& out) {
@@ -70,16 +60,10 @@ void ask_witnesses(const View& view, std::vector<Inquiry>& out) {
     }
     if (view.counts.hearing > 0) {
         order.resize(1);  // who heard it last
-    } else if (view.deaf < first_witnesses) {
-        order.resize(std::min(order.size(), first_witnesses));
     }
-    // All acknowledgers gone at once would let a living semi-synchronous primary go on without.
-    const auto& semi_sync = view.subject->state.semi_sync;
-    if (semi_sync.source_enabled && semi_sync.source_status && order.size() > 1) {
-        order.pop_back();
-    }
-    for (const auto* testified : order) {
-        out.push_back(ask(Inquiry::Kind::witness, *testified->replica));
+    choose_witnesses(order, *view.subject, view.deaf, view.now());
+    for (const auto* replica : order) {
+        out.push_back(ask(Inquiry::Kind::witness, *replica));
     }
 }
 

@@ -2,10 +2,12 @@
 #include "reach.hpp"
 
 #include "testimony.hpp"
+#include "witnesses.hpp"
 
 #include "baton/base/text.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace baton::analysis {
 namespace {
@@ -20,19 +22,43 @@ constexpr Duration given_up_limit = 60s;
 
 enum class Word { connected, open, cut };
 
+/// The earlier of two that may not be set.
+TimePoint earlier(TimePoint a, TimePoint b) {
+    return a == TimePoint{} || b == TimePoint{} ? std::max(a, b) : std::min(a, b);
+}
+
+/// Since when sessions of the source have waited for acknowledgements; {} = none waits. What they
+/// wait for is in the binary log: while that stands still they have waited at least so long.
+TimePoint unacknowledged_since(const Instance& source) {
+    const auto& semi_sync = source.state.semi_sync;
+    const auto& waiters = source.state.strain.acknowledgement;
+    if (!semi_sync.source_enabled || !semi_sync.source_status || waiters.sessions == 0) {
+        return {};
+    }
+    const auto told = source.health.last_seen - std::chrono::seconds(waiters.seconds);
+    return source.binlog_moved_at == TimePoint{} ? told : std::min(told, source.binlog_moved_at);
+}
+
+/// Since when the replica has received nothing, not even a heartbeat, while its source waits for an
+/// acknowledgement. It may have all that was written: then only what it answered was lost.
+TimePoint unanswered_since(const Instance& replica, TimePoint unacknowledged) {
+    return unacknowledged != TimePoint{} && replica.quiet_since != TimePoint{} &&
+                   replica.state.semi_sync.replica_enabled
+               ? std::max(unacknowledged, replica.quiet_since)
+               : TimePoint{};
+}
+
 class Replica {
 public:
-    Replica(const Instance& replica, TimePoint now, const Policy& policy)
+    Replica(const Instance& replica, TimePoint unacknowledged, TimePoint now, const Policy& policy)
         : replica_(replica), channel_(*replica.channel()), now_(now), policy_(policy) {
-        const auto unheard = replica.unheard_since;
-        const auto unconnected = replica.unconnected_since;
+        const auto unheard =
+            earlier(replica.unheard_since, unanswered_since(replica, unacknowledged));
         silent_ = channel_.receiver == ThreadState::running && unheard != TimePoint{} &&
                   looked_at(replica) - unheard >= silence_limit &&
                   // It waits for its own applier.
                   !contains_ignoring_case(channel_.receiver_text, "relay log space");
-        since_ = unconnected == TimePoint{}
-                     ? unheard
-                     : (unheard == TimePoint{} ? unconnected : std::min(unconnected, unheard));
+        since_ = earlier(replica.unconnected_since, unheard);
         if (replica.witness && replica.witness->asked >= since_) {
             report_ = &*replica.witness;
         }
@@ -95,14 +121,20 @@ private:
 
 }  // namespace
 
-Reach reach_of(const std::vector<const Instance*>& replicas, TimePoint now, const Policy& policy) {
-    constexpr std::size_t first_witnesses = 4;  // as for an absent primary
+Reach reach_of(
+    const Instance& source,
+    const std::vector<const Instance*>& replicas,
+    const Topology& topology,
+    const Policy& policy
+) {
+    const auto now = topology.taken_at();
+    const auto unacknowledged = unacknowledged_since(source);
     Reach out;
     for (const auto* instance : replicas) {
         if (sight_of(*instance, policy) != Sight::living || instance->channel() == nullptr) {
             continue;
         }
-        const Replica replica(*instance, now, policy);
+        const Replica replica(*instance, unacknowledged, now, policy);
         const auto word = replica.word();
         switch (word) {
             case Word::connected:
@@ -120,11 +152,11 @@ Reach reach_of(const std::vector<const Instance*>& replicas, TimePoint now, cons
             out.ask.push_back(instance);
         }
     }
-    // One that is connected decides; the others are left alone.
     if (out.connected > 0) {
-        out.ask.clear();
-    } else if (out.cut < first_witnesses && out.ask.size() > first_witnesses) {
-        out.ask.resize(first_witnesses);
+        out.ask.clear();  // one that is connected decides; the others are left alone
+    } else {
+        sort_by_worth(out.ask, topology);
+        choose_witnesses(out.ask, source, out.cut, now);
     }
     return out;
 }

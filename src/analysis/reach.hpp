@@ -23,7 +23,12 @@ struct Reach {
     [[nodiscard]] bool all_cut() const { return cut > 0 && open == 0 && connected == 0; }
 };
 
-/// Of a living server's replicas; those that cannot be observed themselves say nothing.
-Reach reach_of(const std::vector<const Instance*>& replicas, TimePoint now, const Policy& policy);
+/// Of a living server and its replicas; those that cannot be observed themselves say nothing.
+Reach reach_of(
+    const Instance& source,
+    const std::vector<const Instance*>& replicas,
+    const Topology& topology,
+    const Policy& policy
+);
 
 }  // namespace baton::analysis

@@ -181,13 +181,13 @@ View view_of(const Topology& topology, const Instance& subject, const Policy& po
     }
     if (view.sight == Sight::living && view.place == Place::primary && view.deposed == nullptr &&
         !view.subject->state.read_only && view.unsettled == 0) {
-        view.reach = reach_of(view.replicas, view.now(), policy);
+        view.reach = reach_of(subject, view.replicas, topology, policy);
     }
     // Its replicas say that they cannot connect, while it answers us.
     const auto failing = view.counts.failing_to_connect;
     if (view.sight == Sight::living && view.place == Place::intermediate && failing > 0 &&
         view.counts.replicas > 1 && failing == view.counts.valid && view.unsettled == 0) {
-        view.reach = reach_of(view.replicas, view.now(), policy);
+        view.reach = reach_of(subject, view.replicas, topology, policy);
     }
     return view;
 }

@@ -13,10 +13,13 @@ namespace baton::control {
 
 namespace {
 
+constexpr Duration names_pause = 10s;      // between looks at unchanged names
+constexpr int breath = 2;                  // times as long as a snapshot took nothing is published
 constexpr Duration publish_pause = 300ms;  // between snapshots that carry mere progress
 constexpr std::chrono::milliseconds poll_grid{20};
-constexpr Duration wake_pause = 25ms;         // between probes of one server that others asked for
-constexpr Duration witness_pause = 1s;        // after a witness test that could not be carried out
+constexpr Duration wake_pause = 25ms;   // between probes of one server that others asked for
+constexpr Duration witness_pause = 1s;  // after a witness test that could not be carried out
+constexpr unsigned witness_doublings = 6;
 constexpr std::size_t servers_limit = 20000;  // a hostile server could name any number of others
 
 }  // namespace
@@ -299,7 +302,11 @@ Task<void> Engine::Impl::ask_witness(std::shared_ptr<Slot> slot) {
     slot->witness_ended = now();
     builder.set_witness_begun(slot->id, TimePoint{});
     if (!outcome) {
-        slot->next_witness = now() + witness_pause;
+        // A receiver that hangs would gather STOPs that wait for it.
+        slot->next_witness =
+            now() + witness_pause * (1U << std::min(slot->witness_failures++, witness_doublings));
+    } else {
+        slot->witness_failures = 0;
     }
     if (outcome) {
         report.heard = outcome->heard;

@@ -36,8 +36,9 @@ struct Slot {
     std::unique_ptr<ports::Watch> watch;
     bool removed = false;
     bool witness_running = false;
-    TimePoint witness_ended{};  // end of the last witness test
-    TimePoint next_witness{};   // not before, after one that could not be carried out
+    TimePoint witness_ended{};      // end of the last witness test
+    TimePoint next_witness{};       // not before, after one that could not be carried out
+    unsigned witness_failures = 0;  // of those in a row
     TimePoint first_due{};
     TimePoint last_started{};  // start of the newest finished probe
     TimePoint last_wake{};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "baton/dialect/statements.hpp"
 
+#include "baton/base/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -284,6 +286,28 @@ std::string kill_connection(std::uint64_t id) {
 
 std::string process_list() {
     return "SHOW PROCESSLIST";
+}
+
+std::string end_receiver_early(std::uint64_t receiver_session) {
+    // 10 ms were enough for all of twelve tries.
+    return fmt::format(
+        "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
+        "KILL CONNECTION {};DO SLEEP(0.05);END",
+        receiver_session
+    );
+}
+
+std::uint64_t only_receiver(const ResultRows& process_list) {
+    std::uint64_t found = 0;
+    for (std::size_t row = 0; row < process_list.rows.size(); ++row) {
+        if (equal_ignoring_case(process_list.text(row, "Command"), "Slave_IO")) {
+            if (found != 0) {
+                return 0;
+            }
+            found = number_or(process_list.text(row, "Id"), 0);
+        }
+    }
+    return found;
 }
 
 }  // namespace baton::dialect

@@ -14,6 +14,8 @@
 
 namespace baton::server {
 
+class BackgroundStatement;
+
 struct Common {
     Common(asio::any_io_executor e, mysql::Connector& c, Options o, std::function<bool()> allowed)
         : executor(std::move(e)),
@@ -33,6 +35,8 @@ struct Common {
     /// Changed by a step; the next probe reads all settings, which are otherwise read seldom. A
     /// plan that did not see what it did would do it again.
     std::set<InstanceId> changed;
+    /// Restarts of receivers for witness tests, as long as the server is at them.
+    std::map<InstanceId, std::weak_ptr<BackgroundStatement>> restarts;
 
     /// Null when there is none, or when the error is not that all connections are taken.
     [[nodiscard]] const InstanceId* other_way_in(const InstanceId& id, const Error& error) const;

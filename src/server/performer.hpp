@@ -20,6 +20,7 @@ struct Target {
 
     Session session;
     Background stop;        // STOP of the receiver that has not been answered yet
+    Background cancelled;   // restart for a witness test; its session was killed: no START follows
     bool prepared = false;  // the lock was taken, or the server has none to give
 };
 
@@ -98,6 +99,12 @@ Task<StepResult> set_writable(
 /// timeout (not certain by the deadline), not_leader, server_error, unreachable.
 Task<Result<bool>> quiesce(
     std::shared_ptr<Target> target, std::string channel, bool until_ended, Deadline deadline
+);
+
+/// What to send before a STOP of this receiver, so that it does not wait for a silent source; "" =
+/// nothing (see dialect::end_receiver_early). A question only.
+Task<Result<std::string>> before_stop(
+    std::shared_ptr<Target> target, topology::Channel channel, Deadline deadline
 );
 
 /// Changes who acknowledges transactions, or for how many the source waits.

@@ -88,6 +88,9 @@ public:
 
     [[nodiscard]] const dialect::Vocabulary& words() const { return statics_.words; }
 
+    /// Its settings when the session was opened.
+    [[nodiscard]] const topology::SemiSync& semi_sync() const { return statics_.semi_sync; }
+
     [[nodiscard]] const topology::Identity& identity() const { return statics_.identity; }
 
     [[nodiscard]] const InstanceId& id() const { return id_; }

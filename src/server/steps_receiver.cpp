@@ -37,6 +37,22 @@ std::string receiver_text(const Channel& channel) {
 
 }  // namespace
 
+Task<Result<std::string>> before_stop(
+    std::shared_ptr<Target> target, Channel channel, Deadline deadline
+) {
+    Session& session = target->session;
+    if (!session.words().mariadb() || !session.semi_sync().replica_enabled ||
+        channel.receiver != ThreadState::running) {
+        co_return std::string();
+    }
+    Result<dialect::ResultRows> list = co_await session.ask(dialect::process_list(), deadline);
+    if (!list) {
+        co_return list.error();
+    }
+    const std::uint64_t receiver = dialect::only_receiver(*list);
+    co_return receiver == 0 ? std::string() : dialect::end_receiver_early(receiver);
+}
+
 Task<Result<void>> restart_receiver(
     std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
 ) {
@@ -65,8 +81,31 @@ Task<Result<void>> restart_receiver(
     co_return Result<void>();
 }
 
+namespace {
+
+/// MySQL interrupts a receiver when a STOP begins, and then every two seconds; inside an attempt to
+/// connect only the second time counts (tried on 9.7). So a recovery, which has to stop receivers
+/// that wait for a silent source, would wait for two seconds, and semi-synchronous writes with it.
+/// The STOP of a second restart, during the attempt, makes that time begin now. It takes nothing
+/// from the attempt: one that succeeds is made again by the START.
+Task<Result<Background>> restart_once_more(
+    std::shared_ptr<Target> target, std::string channel, Deadline deadline
+) {
+    Session& session = target->session;
+    std::string sql = dialect::stop_replication(session.words(), Threads::receiver, channel) + ";" +
+                      dialect::start_replication(session.words(), Threads::receiver, channel);
+    Result<Background> sent = co_await session.change_in_background(std::move(sql), deadline);
+    if (sent) {
+        session.common().restarts[session.id()] = *sent;
+    }
+    co_return sent;
+}
+
+}  // namespace
+
 Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline deadline) {
     constexpr Duration enough = 1s;
+    constexpr Duration at_once = 100ms;  // a source that lives and is near is connected by then
     Session& session = target->session;
     Result<Look> look = co_await session.look(deadline);
     if (!look) {
@@ -88,13 +127,19 @@ Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline dea
     const bool attempting = channel->receiver == ThreadState::connecting &&
                             contains_ignoring_case(channel->receiver_text, "Connecting to");
     if (!attempting) {
+        Result<std::string> first = co_await before_stop(target, *channel, deadline);
+        if (!first) {
+            co_return first.error();
+        }
         const Result<void> restarted =
-            co_await restart_receiver(target, step.channel, "", deadline);
+            co_await restart_receiver(target, step.channel, std::move(*first), deadline);
         if (!restarted) {
             co_return restarted.error();
         }
     }
-    const TimePoint asked = session.common().now();
+    TimePoint asked = session.common().now();
+    Background second;
+    bool once_more = !session.words().mariadb();
     recovery::StepReport report;
     for (;;) {  // until the deadline
         Result<Look> after = co_await session.look(deadline);
@@ -106,11 +151,26 @@ Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline dea
             co_return no_channel(session, step.channel);
         }
         const TimePoint now = session.common().now();
+        if (second != nullptr && second->done()) {
+            if (second->error.has_value()) {
+                co_return session.explain(*second->error, "restart the receiver");
+            }
+            second.reset();  // the attempt has ended, and is made again
+            asked = now;
+        }
         const bool failed = channel->receiver_errno != 0 && now - asked >= 2 * poll_pause;
-        report.heard = channel->receiver == ThreadState::running;
+        report.heard = channel->receiver == ThreadState::running && second == nullptr;
         report.text = receiver_text(*channel);
         if (report.heard || failed || now - asked >= enough || now + poll_pause >= deadline) {
             co_return report;
+        }
+        if (once_more && now - asked >= at_once && channel->receiver == ThreadState::connecting) {
+            once_more = false;
+            Result<Background> sent = co_await restart_once_more(target, step.channel, deadline);
+            if (!sent) {
+                co_return sent.error();
+            }
+            second = *sent;
         }
         co_await sleep_for(poll_pause);
     }

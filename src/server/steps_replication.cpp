@@ -3,6 +3,7 @@
 
 #include "baton/base/log.hpp"
 #include "baton/base/text.hpp"
+#include "baton/dialect/error_codes.hpp"
 
 #include <fmt/format.h>
 
@@ -40,26 +41,53 @@ std::string receiver_text(const Channel& channel) {
     return channel.receiver_text.empty() ? "stopped" : clipped(channel.receiver_text, 300);
 }
 
-/// Whether the server is at our STOP: its session says so in the process list. MySQL 8 and 9 write
+/// Whether the server is at our STOP, or at that of a witness test for which ours waits and after
+/// which no START comes any more: the session says so in the process list. MySQL 8 and 9 write
 /// "Killing replica", older ones and MariaDB "Killing slave".
-Task<Result<bool>> is_stopping(
-    std::shared_ptr<Target> target, std::uint64_t session, Deadline deadline
-) {
+Task<Result<bool>> is_stopping(std::shared_ptr<Target> target, Deadline deadline) {
+    const std::uint64_t session = target->stop->connection->connection_id();
+    const std::uint64_t before =
+        target->cancelled != nullptr ? target->cancelled->connection->connection_id() : session;
     Result<dialect::ResultRows> list =
         co_await target->session.ask(dialect::process_list(), deadline);
     if (!list) {
         co_return list.error();
     }
     for (std::size_t row = 0; row < list->rows.size(); ++row) {
-        if (dialect::number_or(list->text(row, "ID"), 0) == session) {
-            co_return contains_ignoring_case(list->text(row, "STATE"), "Killing");
+        const auto id = dialect::number_or(list->text(row, "ID"), 0);
+        if ((id == session || id == before) &&
+            contains_ignoring_case(list->text(row, "STATE"), "Killing")) {
+            co_return true;
         }
     }
     co_return false;
 }
 
-/// Sends the STOP. MariaDB answers in a few milliseconds whatever the receiver is doing, so there
-/// it goes over the locked session.
+/// Ends the second half of a witness test that is under way: its START must not follow our STOP.
+Task<Result<void>> cancel_restart(std::shared_ptr<Target> target, Deadline deadline) {
+    Session& session = target->session;
+    auto& restarts = session.common().restarts;
+    const auto found = restarts.find(session.id());
+    if (found == restarts.end()) {
+        co_return Result<void>();
+    }
+    const Background restart = found->second.lock();
+    if (restart == nullptr || restart->done()) {
+        co_return Result<void>();
+    }
+    const Result<void> killed = co_await session.change(
+        dialect::kill_connection(restart->connection->connection_id()), deadline
+    );
+    if (!killed && killed.error().mysql_errno != dialect::no_such_thread) {
+        co_return killed.error();
+    }
+    target->cancelled = restart;
+    co_return Result<void>();
+}
+
+/// Sends the STOP, and does not wait for its end: of a receiver that is inside an attempt to
+/// connect to a silent source that takes seconds on MySQL, and up to slave_net_timeout on
+/// MariaDB 11.8, where not even a KILL ends it (tried; 10.5 and 10.11 stop it at once).
 Task<Result<void>> send_stop(
     std::shared_ptr<Target> target, std::string channel, Deadline deadline
 ) {
@@ -126,9 +154,14 @@ Task<Result<bool>> quiesce(
     std::shared_ptr<Target> target, std::string channel, bool until_ended, Deadline deadline
 ) {
     Session& session = target->session;
+    const Result<void> cancelled = co_await cancel_restart(target, deadline);
+    if (!cancelled) {
+        co_return cancelled.error();
+    }
     bool sent = target->stop != nullptr && !target->stop->done();
     for (;;) {  // until the deadline, which every question in it heeds
-        Result<Look> look = co_await session.look(deadline);
+        Result<Look> look =
+            co_await session.look(std::min(deadline, session.common().now() + answer_limit));
         if (!look) {
             co_return look.error();
         }
@@ -157,8 +190,7 @@ Task<Result<bool>> quiesce(
             }
             sent = false;  // ended, and it runs again: somebody has started it
         } else if (stop != nullptr && !until_ended && session.common().now() - stop->sent >= certain_after) {
-            Result<bool> stopping =
-                co_await is_stopping(target, stop->connection->connection_id(), deadline);
+            Result<bool> stopping = co_await is_stopping(target, deadline);
             if (!stopping) {
                 co_return stopping.error();
             }
@@ -210,9 +242,34 @@ Task<Result<void>> back_to_gtid(
     );
 }
 
+/// The source may be silent, which must not hold up the STOP.
+Task<Result<void>> hurry(std::shared_ptr<Target> target, std::string channel, Deadline deadline) {
+    Session& session = target->session;
+    Result<Look> look = co_await session.look(deadline);
+    if (!look) {
+        co_return look.error();
+    }
+    const Channel* state = look->channel(channel);
+    if (state == nullptr) {
+        co_return Result<void>();
+    }
+    Result<std::string> first = co_await before_stop(target, *state, deadline);
+    if (!first) {
+        co_return first.error();
+    }
+    if (first->empty()) {
+        co_return Result<void>();
+    }
+    co_return co_await session.change(std::move(*first), deadline);
+}
+
 }  // namespace
 
 Task<StepResult> stop_receiver(std::shared_ptr<Target> target, Step step, Deadline deadline) {
+    const Result<void> hurried = co_await hurry(target, step.channel, deadline);
+    if (!hurried) {
+        co_return hurried.error();
+    }
     Result<bool> ended = co_await quiesce(target, step.channel, false, deadline);
     if (!ended) {
         co_return ended.error();
@@ -629,9 +686,20 @@ Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline dea
         (channel.applier != ThreadState::stopped || !step.start_applier)) {
         co_return co_await see_it_connect(target, std::move(step), deadline);
     }
-    Result<bool> ended = co_await quiesce(target, step.channel, true, deadline);
+    // What is pending cannot be hurried (send_stop), and given up it would have to be waited for
+    // by somebody else.
+    const bool pending = target->stop != nullptr && !target->stop->done();
+    Result<bool> ended = co_await quiesce(
+        target,
+        step.channel,
+        true,
+        pending ? std::max(deadline, target->stop->sent + background_limit) : deadline
+    );
     if (!ended) {
         co_return ended.error();
+    }
+    if (pending) {
+        deadline = std::max(deadline, session.common().now() + step.limit);
     }
     target->stop.reset();
     if (!there) {

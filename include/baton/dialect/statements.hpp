@@ -116,4 +116,15 @@ std::string kill_connection(std::uint64_t id);
 /// are not instrumented.
 std::string process_list();
 
+/// MariaDB. A semi-synchronous receiver that ends connects to its source first, to end its session
+/// there. When the source is silent, it stays in that attempt, and the STOP waits, for two seconds:
+/// STOP interrupts what a receiver is doing when it begins, and then every two seconds (tried on
+/// 10.11). This makes the receiver end a moment before the STOP, which then finds it in the attempt
+/// and interrupts that; a source that lives was told meanwhile. It ends as by a STOP: at the same
+/// places, after what it was writing. Never fails: then the STOP just takes longer.
+std::string end_receiver_early(std::uint64_t receiver_session);
+/// From an answer to process_list() of MariaDB; 0 unless there is exactly one, since the list does
+/// not tell their channels.
+std::uint64_t only_receiver(const ResultRows& process_list);
+
 }  // namespace baton::dialect

@@ -13,6 +13,17 @@ protected:
         make_pair(std::move(options));
     }
 
+    /// MariaDB, where a receiver with semi-synchronous replication connects to its source once more
+    /// before it ends.
+    void make_semi_sync_pair() {
+        make_pair();
+        primary_->run("SET GLOBAL rpl_semi_sync_master_enabled=1");
+        replica_->run("STOP SLAVE IO_THREAD");
+        replica_->run("SET GLOBAL rpl_semi_sync_slave_enabled=1");
+        replica_->run("START SLAVE IO_THREAD");
+        ASSERT_TRUE(eventually([&] { return replica_->receiver() == "Yes"; }, 5s));
+    }
+
     /// The receiver is inside a connection attempt that nobody answers.
     void hang_in_a_connection_attempt() {
         const std::string rows = primary_->rows();
@@ -129,6 +140,70 @@ TEST_P(Receiver, FrozenSourceDelaysNothing) {
 
     EXPECT_LT(now() - begun, 1500ms);
     EXPECT_TRUE(replica_->writable());
+    close(*performer);
+}
+
+TEST_P(Receiver, SemiSynchronousWitnessOfAFrozenSourceAnswersAsSoon) {
+    if (!mariadb()) {
+        GTEST_SKIP() << "MySQL's receiver just ends";
+    }
+    make_semi_sync_pair();
+    const auto performer = servers_->performer("");
+    Step ask = step(StepKind::witness, *replica_);
+    ask.needs_lock = false;
+    primary_->freeze();
+
+    const auto report = perform(*performer, ask, 3s);
+    primary_->thaw();
+
+    ASSERT_DONE(report);
+    EXPECT_FALSE(report->heard);
+    EXPECT_LT(last_took_, 1500ms);
+    EXPECT_TRUE(eventually([&] { return replica_->receiver() == "Yes"; }, 15s));
+    close(*performer);
+}
+
+TEST_P(Receiver, SemiSynchronousWitnessOfALivingSourceLeavesNothingBehind) {
+    if (!mariadb()) {
+        GTEST_SKIP() << "MySQL's receiver just ends";
+    }
+    make_semi_sync_pair();
+    const auto performer = servers_->performer("");
+    Step ask = step(StepKind::witness, *replica_);
+    ask.needs_lock = false;
+
+    for (int i = 0; i < 5; ++i) {
+        const auto report = perform(*performer, ask, 3s);
+        ASSERT_DONE(report);
+        EXPECT_TRUE(report->heard) << report->text;
+        primary_->write();
+    }
+
+    replica_->receive_all(*primary_);
+    EXPECT_TRUE(eventually([&] { return replica_->rows() == primary_->rows(); }, 5s));
+    EXPECT_EQ(
+        primary_->value(
+            "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND='Binlog Dump'"
+        ),
+        "1"
+    );
+    close(*performer);
+}
+
+TEST_P(Receiver, SemiSynchronousReceiverOfAFrozenSourceStopsAtOnce) {
+    if (!mariadb()) {
+        GTEST_SKIP() << "MySQL's receiver just ends";
+    }
+    make_semi_sync_pair();
+    const auto performer = servers_->performer("baton.test");
+    primary_->freeze();
+
+    const auto stopped = perform(*performer, step(StepKind::stop_receiver, *replica_));
+    primary_->thaw();
+
+    ASSERT_DONE(stopped);
+    EXPECT_LT(last_took_, 1s);
+    EXPECT_EQ(replica_->receiver(), "No");
     close(*performer);
 }
 

@@ -101,6 +101,20 @@ TEST(SemiSync, UsesTheNamesOfTheInstalledPlugin) {
     EXPECT_EQ(semi_sync_source(Vocabulary(), true), std::nullopt);
 }
 
+TEST(Receivers, OnlyTheOnlyOneIsKnownByItsSession) {
+    const std::vector<std::string> columns{"Id", "User", "Command"};
+    const ResultRows one(
+        columns, {{"5", "system user", "Slave_IO"}, {"6", "system user", "Slave_SQL"}}
+    );
+    const ResultRows two(
+        columns, {{"5", "system user", "Slave_IO"}, {"8", "system user", "Slave_IO"}}
+    );
+
+    EXPECT_EQ(only_receiver(one), 5U);
+    EXPECT_EQ(only_receiver(two), 0U);
+    EXPECT_EQ(only_receiver(ResultRows(columns, {})), 0U);
+}
+
 TEST(Locks, TheNameIsQuoted) {
     EXPECT_EQ(take_lock("baton.c'1", 0), "SELECT GET_LOCK('baton.c''1',0)");
     EXPECT_EQ(kill_connection(7), "KILL CONNECTION 7");
