@@ -39,7 +39,8 @@ Answer would_fail_over(const Cluster& cluster, const Moment& moment) {
     }
     if (worst == nullptr) {
         for (const auto* finding : findings_of(cluster, moment)) {
-            if (!finding->vetoes.empty()) {
+            // What keeps a replaced primary that is back from following is another matter.
+            if (!finding->vetoes.empty() && finding->severity >= analysis::Severity::warning) {
                 return Answer{false, join(finding->vetoes, "; ")};
             }
         }
@@ -66,35 +67,6 @@ Answer would_fail_over(const Cluster& cluster, const Moment& moment) {
             fmt::format("automatic recovery is disabled by {}", view.recoveries_disabled_by)};
     }
     return Answer{true, worst->summary};
-}
-
-void write_forecast(JsonWriter& json, const recovery::Forecast& forecast) {
-    json.key("forecast").begin_object();
-    json.member("successor", text_or_empty(forecast.successor));
-    json.member("loss", forecast.loss);
-    json.member("blockers", forecast.blockers);
-    write_candidates(json, forecast.candidates);
-    write_ids(json, "would_be_lost", forecast.would_be_lost);
-    json.key("lost").begin_array();
-    for (const auto& lost : forecast.lost) {
-        json.begin_object();
-        json.member("id", lost.id.text());
-        json.member("reason", lost.reason);
-        json.end_object();
-    }
-    json.end_array();
-    json.member("duration_ms", forecast.duration_ms());
-    json.key("duration").begin_array();
-    for (const auto& part : forecast.duration) {
-        json.begin_object();
-        json.member("what", part.what);
-        json.member("ms", part.ms);
-        json.member("basis", part.basis);
-        json.end_object();
-    }
-    json.end_array();
-    json.member("successor_lag_seconds", forecast.successor_lag_seconds);
-    json.end_object();
 }
 
 /// What the state rests on when nothing is wrong, too.
@@ -129,10 +101,11 @@ std::vector<std::string> state_evidence(const Cluster& cluster, const Moment& mo
         }
     }
     out.push_back(fmt::format(
-        "{} of {} replica{} replicate{}",
+        "{} of {} replica{} replicate{}{}",
         replicating,
         replicas,
         replicas == 1 ? "" : "s",
+        replicating == 1 ? "s" : "",
         replicating > 0 ? fmt::format(", at most {} s behind", lag) : ""
     ));
     if (primary != nullptr && primary->state.semi_sync.source_enabled) {
@@ -149,9 +122,44 @@ std::vector<std::string> state_evidence(const Cluster& cluster, const Moment& mo
 
 }  // namespace
 
+void write_forecast(JsonWriter& json, const recovery::Forecast& forecast) {
+    json.begin_object();
+    json.member("successor", text_or_empty(forecast.successor));
+    json.member("loss", forecast.loss);
+    json.member("blockers", forecast.blockers);
+    write_candidates(json, forecast.candidates);
+    write_ids(json, "would_be_lost", forecast.would_be_lost);
+    json.key("lost").begin_array();
+    for (const auto& lost : forecast.lost) {
+        json.begin_object();
+        json.member("id", lost.id.text());
+        json.member("reason", lost.reason);
+        json.end_object();
+    }
+    json.end_array();
+    json.member("duration_ms", forecast.duration_ms());
+    json.key("duration").begin_array();
+    for (const auto& part : forecast.duration) {
+        json.begin_object();
+        json.member("what", part.what);
+        json.member("ms", part.ms);
+        json.member("basis", part.basis);
+        json.end_object();
+    }
+    json.end_array();
+    json.member("successor_lag_seconds", forecast.successor_lag_seconds);
+    json.end_object();
+}
+
 void write_explanation(JsonWriter& json, const Cluster& cluster, const Moment& moment) {
     json.begin_object();
     write_head(json, cluster, verdict_of(cluster, moment));
+    // Of what is shown and of what the forecast rests on, which are one: 0 when seen by itself.
+    json.member(
+        "age_ms",
+        moment.view->active ? std::int64_t{0}
+                            : std::max<std::int64_t>(0, to_ms(moment.now - moment.view->fresh_at))
+    );
     json.member("evidence", state_evidence(cluster, moment));
     const auto* own = effective_policy(*moment.view, cluster.id);
     json.member(
@@ -162,14 +170,8 @@ void write_explanation(JsonWriter& json, const Cluster& cluster, const Moment& m
     const auto answer = would_fail_over(cluster, moment);
     json.member("would_fail_over_now", answer.yes);
     json.member("why", answer.why);
-    const auto forecast = moment.view->forecasts.find(cluster.id);
-    if (forecast == moment.view->forecasts.end()) {
-        recovery::Forecast none;
-        none.blockers.emplace_back("not looked at yet: ask again in a second");
-        write_forecast(json, none);
-    } else {
-        write_forecast(json, forecast->second);
-    }
+    json.key("forecast");
+    write_forecast(json, control::forecast_of(*moment.view, cluster, moment.now, moment.wall_ms));
     json.key("settings");
     write_advices(json, cluster, moment);
     json.end_object();

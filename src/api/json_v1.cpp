@@ -244,6 +244,12 @@ Verdict verdict_of(const Cluster& cluster, const Moment& moment) {
     for (const auto* finding : findings_of(cluster, moment)) {
         if (!finding->downtimed) {
             verdict.worsen(state_of(finding->severity), finding->summary);
+        } else if (finding->is_primary && state_of(finding->severity) == State::critical) {
+            // Known, and nobody replaces it: that is not what a healthy cluster looks like.
+            verdict.worsen(
+                State::warning,
+                fmt::format("{} (in downtime): {}", finding->subject.text(), finding->summary)
+            );
         }
     }
     for (const auto& id : cluster.members) {
@@ -433,7 +439,8 @@ void write_cluster(JsonWriter& json, const Cluster& cluster, const Moment& momen
         json.member("primary", member->id == cluster.primary);
         json.member("summary", verdict.summary);
         json.end_object();
-        if (const auto lag = member->lag_seconds()) {
+        // What a server that does not answer said last is no lag of now.
+        if (const auto lag = member->lag_seconds(); lag && freshness_of(*member, moment).valid) {
             largest_lag = std::max(largest_lag.value_or(0), *lag);
         }
     }

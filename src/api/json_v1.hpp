@@ -21,6 +21,9 @@ void write_cluster_details(
 /// Would it fail over now, to whom, why, why not.
 void write_explanation(JsonWriter& json, const topology::Cluster& cluster, const Moment& moment);
 
+/// "If its primary died this second", as in the explanation.
+void write_forecast(JsonWriter& json, const recovery::Forecast& forecast);
+
 void write_recovery(JsonWriter& json, const recovery::Record& record);
 void write_recovery_details(JsonWriter& json, const control::RecoveryView& recovery);
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace baton::api::v1 {
@@ -156,7 +157,12 @@ void add_recoveries(std::vector<Entry>& out, const std::string& id, const Moment
             auto& ended =
                 add(record.ended_ms,
                     recovery::to_string(record.state),
-                    fmt::format("recovery {}: {}", record.number, record.outcome));
+                    fmt::format(
+                        "recovery {} after {} ms: {}",
+                        record.number,
+                        record.total_us / 1000,
+                        record.outcome
+                    ));
             ended.with_steps = true;
             ended.state = record.state == recovery::State::done     ? "ok"
                           : record.state == recovery::State::failed ? "critical"
@@ -209,10 +215,21 @@ void add_commands(std::vector<Entry>& out, const topology::Cluster& cluster, con
     }
 }
 
+/// What comes first of the same millisecond: a recovery begins before it ends.
+int place_in(const Entry& entry) {
+    if (entry.kind == "over") {
+        return 0;
+    }
+    if (entry.kind == "detected") {
+        return 1;
+    }
+    return entry.kind == "role" ? 3 : entry.with_steps ? 4 : 2;
+}
+
 void write_entry(JsonWriter& json, const Entry& entry) {
     json.begin_object();
     json.member("at_ms", entry.at_ms);
-    json.member("at", wall_text(entry.at_ms));
+    json.member("at", fmt::format("{}.{:03}", wall_text(entry.at_ms), entry.at_ms % 1000));
     json.member("kind", entry.kind);
     json.member("state", entry.state);
     json.member("text", entry.text);
@@ -266,7 +283,8 @@ void write_timeline(
         return before_ms != 0 && entry.at_ms >= before_ms;
     });
     std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-        return std::tie(a.at_ms, a.number) > std::tie(b.at_ms, b.number);
+        return std::tuple(a.at_ms, place_in(a), a.number) >
+               std::tuple(b.at_ms, place_in(b), b.number);
     });
     json.begin_object();
     json.member("cluster", cluster.name);

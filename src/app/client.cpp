@@ -2,6 +2,7 @@
 #include "client.hpp"
 
 #include "client_core.hpp"
+#include "client_explain.hpp"
 #include "client_orders.hpp"
 #include "client_policy.hpp"
 
@@ -62,122 +63,6 @@ int topology(Client& client, const std::string& cluster) {
     for (const auto& line : split((*answer)["Details"].get<std::string>(), '\n')) {
         fmt::print("{}\n", shown(line));
     }
-    return 0;
-}
-
-/// What should be changed in the settings of the servers, the statements ready to be copied.
-void print_advices(const Json& advices) {
-    if (!advices.empty()) {
-        fmt::print("settings:\n");
-    }
-    for (const auto& a : advices) {
-        fmt::print(
-            "  {}: {} ({}): {}\n",
-            text_of(a, "severity"),
-            text_of(a, "server"),
-            text_of(a, "code"),
-            text_of(a, "sentence")
-        );
-        for (const auto& statement : list_of(a, "statements")) {
-            fmt::print("      {};\n", shown(statement.get<std::string>()));
-        }
-        for (const auto& line : split(a.value("config", ""), '\n')) {
-            if (!line.empty()) {
-                fmt::print("      [mysqld] {}\n", shown(line));
-            }
-        }
-    }
-}
-
-int explain(Client& client, const std::string& cluster) {
-    int code = 0;
-    const auto e = client.ask(
-        http::Method::get, "/api/v1/clusters/" + http::percent_encoded(cluster) + "/explain", code
-    );
-    if (!e) {
-        return code;
-    }
-    if (client.json()) {
-        return print_json(*e);
-    }
-    const auto summary = text_of(*e, "summary");
-    fmt::print("state: {}{}\n", text_of(*e, "state"), summary.empty() ? "" : ": " + summary);
-    print_list("evidence:", list_of(*e, "evidence"));
-    for (const auto& f : list_of(*e, "findings")) {
-        fmt::print(
-            "\n{}: {}\n  {}\n", text_of(f, "subject"), text_of(f, "title"), text_of(f, "summary")
-        );
-        print_list("  evidence:", list_of(f, "evidence"));
-        print_list("  what keeps Baton from acting:", list_of(f, "vetoes"));
-        if (!text_of(f, "refusal").empty()) {
-            fmt::print("  no recovery: {}\n", text_of(f, "refusal"));
-        }
-        if (f.value("waits_ms", std::int64_t{0}) > 0) {
-            fmt::print("  acted upon in: {} ms\n", text_of(f, "waits_ms"));
-        }
-        print_list("  structure:", list_of(f, "structure"));
-    }
-    const bool now = e->value("would_fail_over_now", false);
-    fmt::print(
-        "\nwould fail over now: {}{}\n",
-        now ? "yes" : "no",
-        text_of(*e, "why").empty() ? "" : " (" + text_of(*e, "why") + ")"
-    );
-    const Json forecast = e->value("forecast", Json::object());
-    const auto successor = text_of(forecast, "successor");
-    fmt::print(
-        "if the primary died now: {}\n",
-        successor.empty() ? "nobody would be promoted" : successor + " would be promoted"
-    );
-    if (!text_of(forecast, "loss").empty()) {
-        fmt::print("possible loss: {}\n", text_of(forecast, "loss"));
-    }
-    const auto parts = list_of(forecast, "duration");
-    if (!parts.empty()) {
-        fmt::print("it would take about {} ms:\n", text_of(forecast, "duration_ms"));
-        for (const auto& part : parts) {
-            fmt::print(
-                "  {:>6} ms {}: {}\n",
-                text_of(part, "ms"),
-                text_of(part, "what"),
-                text_of(part, "basis")
-            );
-        }
-    }
-    for (const auto& lost : list_of(forecast, "lost")) {
-        fmt::print("would be lost: {}: {}\n", text_of(lost, "id"), text_of(lost, "reason"));
-    }
-    print_list("blockers:", list_of(forecast, "blockers"));
-    const auto candidates = list_of(forecast, "candidates");
-    if (!candidates.empty()) {
-        fmt::print("candidates:\n");
-        for (const auto& c : candidates) {
-            const auto rank = text_of(c, "rank");
-            fmt::print(
-                "  {} {}: {}\n",
-                rank == "0" ? "-" : rank + ".",
-                text_of(c, "id"),
-                text_of(c, "reason")
-            );
-        }
-    }
-    const Json policy = e->value("policy", Json::object());
-    fmt::print(
-        "mode: {}; policy version {} ({})\n",
-        text_of(*e, "mode"),
-        text_of(policy, "version"),
-        text_of(policy, "source")
-    );
-    for (const auto& s : list_of(policy, "settings")) {
-        fmt::print(
-            "  {} = {} by {} (configured: {})\n",
-            text_of(s, "key"),
-            text_of(s, "value"),
-            text_of(s, "set_by"),
-            text_of(s, "configured")
-        );
-    }
-    print_advices(list_of(*e, "settings"));
     return 0;
 }
 
@@ -380,9 +265,13 @@ void add_client_commands(CLI::App& app, int& result) {
     });
     auto* explain_command = add("explain", "Would Baton fail over now, to whom, why, why not");
     explain_command->add_option("CLUSTER", *argument, "Name, alias, or a member")->required();
-    explain_command->callback([client, argument, &result] {
+    auto with_settings = std::make_shared<bool>(false);
+    explain_command->add_flag(
+        "--settings", *with_settings, "Advice about settings also while something fails"
+    );
+    explain_command->callback([client, argument, with_settings, &result] {
         auto c = client();
-        result = explain(c, *argument);
+        result = explain(c, *argument, *with_settings);
     });
     auto* timeline_command =
         add("timeline", "What was seen, decided and done in a cluster, with evidence and epoch");

@@ -16,7 +16,7 @@ namespace {
 constexpr Duration patience = std::chrono::minutes(11);  // a node waits ten
 
 struct OrderOptions {
-    std::string target, to, donor;
+    std::string target, to, donor, comment;
     bool dry_run = false, stopped = false, force = false, accept_loss = false, skip_hooks = false;
     bool clone = false, hook = false;
 };
@@ -131,6 +131,27 @@ int rejoin(Client& client, const OrderOptions& options) {
     );
 }
 
+int acknowledge(Client& client, const OrderOptions& options) {
+    return tell(
+        client,
+        fmt::format(
+            "/api/ack-recovery/cluster/{}?comment={}",
+            http::percent_encoded(options.target),
+            http::percent_encoded(options.comment)
+        )
+    );
+}
+
+int switch_automatic(Client& client, const OrderOptions& options) {
+    if (options.target != "on" && options.target != "off") {
+        return refused("say on or off");
+    }
+    return tell(
+        client,
+        options.target == "on" ? "/api/enable-global-recoveries" : "/api/disable-global-recoveries"
+    );
+}
+
 }  // namespace
 
 void add_order_commands(
@@ -180,6 +201,21 @@ void add_order_commands(
     back->callback([client, options, &result] {
         auto c = client();
         result = rejoin(c, *options);
+    });
+
+    auto* seen = add("acknowledge", "Acknowledge the recoveries of a cluster: the next may begin");
+    seen->add_option("CLUSTER", options->target, "Name, alias, or a member")->required();
+    seen->add_option("--comment", options->comment, "Why")->required();
+    seen->callback([client, options, &result] {
+        auto c = client();
+        result = acknowledge(c, *options);
+    });
+
+    auto* automatic = add("automatic", "Switch automatic recovery of all clusters on or off");
+    automatic->add_option("STATE", options->target, "on or off")->required();
+    automatic->callback([client, options, &result] {
+        auto c = client();
+        result = switch_automatic(c, *options);
     });
 }
 

@@ -311,24 +311,27 @@ int timeline(Client& client, const std::string& cluster, unsigned limit) {
             text_of(e, "by").empty() ? "" : " (by " + text_of(e, "by") + ")"
         );
         for (const auto& sentence : list_of(e, "evidence")) {
-            fmt::print("{:>36}{}\n", "", shown(sentence.get<std::string>()));
+            fmt::print("{:>40}{}\n", "", shown(sentence.get<std::string>()));
         }
         for (const auto& s : list_of(e, "steps")) {
             fmt::print(
-                "{:>36}{}: {} ({} ms)\n",
+                "{:>40}{}: {} ({} ms)\n",
                 "",
                 text_of(s, "text"),
                 text_of(s, "outcome"),
                 text_of(s, "duration_ms")
             );
         }
-        fmt::print(
-            "{:>36}epoch {}{}{}\n",
-            "",
-            text_of(e, "epoch"),
-            text_of(e, "node").empty() ? "" : ", node " + text_of(e, "node"),
-            text_of(e, "rule").empty() ? "" : ", rule " + text_of(e, "rule")
-        );
+        std::vector<std::string> facts;
+        if (e.value("epoch", std::uint64_t{0}) > 0) {
+            facts.push_back("epoch " + text_of(e, "epoch"));
+        }
+        for (const auto* fact : {"node", "rule"}) {
+            if (!text_of(e, fact).empty()) {
+                facts.push_back(fmt::format("{} {}", fact, text_of(e, fact)));
+            }
+        }
+        fmt::print("{:>40}{}\n", "", join(facts, ", "));
     }
     return 0;
 }

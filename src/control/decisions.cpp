@@ -153,10 +153,10 @@ void Engine::Impl::decide_refusal(
     decision.text = refusal.reason;
     decision.evidence = finding.evidence;
     if (refusal.kind == recovery::Refusal::Kind::shadow) {
-        const auto forecast = forecasts.find(finding.cluster_id);
-        if (finding.recovery == analysis::RecoveryKind::dead_primary &&
-            forecast != forecasts.end()) {
-            decision.successor = forecast->second.successor;
+        const auto* cluster = topology->cluster_by_id(finding.cluster_id);
+        if (finding.recovery == analysis::RecoveryKind::dead_primary && cluster != nullptr) {
+            decision.successor =
+                forecast_of(*cluster, *topology, policy_of(finding.cluster_id)).successor;
         }
         constexpr std::string_view before_plan = "It would: ";
         const auto begins = refusal.reason.find(before_plan);
@@ -226,7 +226,6 @@ recovery::Refusal Engine::Impl::shadow_refusal(
     if (record.kind == analysis::RecoveryKind::dead_primary && cluster != nullptr) {
         auto foreseen = recovery::forecast(*cluster, *topology, policy.recovery, history);
         plan = promotion_plan(record, foreseen);
-        forecasts[record.cluster_id] = forecast_of(*cluster, *topology, policy);
     } else {
         const auto next = recovery::next(record, *topology, policy.recovery);
         if (const auto* stage = std::get_if<recovery::Stage>(&next)) {
@@ -257,14 +256,6 @@ Duration Engine::Impl::held_for(const analysis::Finding& finding) {
         since = now();
     }
     return now() - since;
-}
-
-void Engine::Impl::drop_unheld(const std::vector<analysis::Finding>& present) {
-    std::erase_if(held_since, [&](const auto& entry) {
-        return std::none_of(present.begin(), present.end(), [&](const auto& finding) {
-            return finding.subject == entry.first && finding.actionable();
-        });
-    });
 }
 
 /// A wait ends at its time, and not at the next regular look.

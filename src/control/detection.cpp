@@ -3,6 +3,7 @@
 // and recovery; here it is only remembered, asked and started.
 #include "codec.hpp"
 #include "engine_impl.hpp"
+#include "past.hpp"
 
 #include "baton/base/log.hpp"
 #include "baton/base/text.hpp"
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace baton::control {
 
@@ -20,9 +22,8 @@ bool worth_recording(const analysis::Finding& finding) {
            finding.severity >= analysis::Severity::warning;
 }
 
-bool same_kind(const recovery::Record& record, analysis::RecoveryKind kind) {
-    return record.kind == kind;
-}
+/// Key of the findings about servers that are in no cluster.
+const std::string no_cluster = "-";
 
 }  // namespace
 
@@ -43,21 +44,15 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
         }
         ask(finding);
     }
-    for (const auto& cluster : topology->clusters()) {
-        auto& health = cluster_health[cluster.id];
-        if (troubled.contains(cluster.id) || running.contains(cluster.id)) {
-            health.healthy_since.reset();
-        } else if (!health.healthy_since) {
-            health.healthy_since = now();
-        }
-        if (health.healthy_since) {
-            health.longest_after_recovery =
-                std::max(health.longest_after_recovery, now() - *health.healthy_since);
-        }
+    note_health(troubled);
+    std::unordered_map<InstanceId, const analysis::Finding*> of_server;
+    for (const auto& finding : present) {
+        of_server.emplace(finding.subject, &finding);
     }
     std::vector<InstanceId> settled;
     for (const auto& [id, blocked] : state.blocked()) {
-        const auto* finding = finding_of(id);
+        const auto known = of_server.find(id);
+        const auto* finding = known == of_server.end() ? nullptr : known->second;
         if (finding == nullptr || !finding->actionable() || finding->code != blocked.code) {
             settled.push_back(id);
         }
@@ -68,7 +63,10 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
     }
     forgive_returned();
     forget_started_receivers();
-    drop_unheld(present);
+    std::erase_if(held_since, [&](const auto& entry) {
+        const auto known = of_server.find(entry.first);
+        return known == of_server.end() || !known->second->actionable();
+    });
     for (const auto& finding : present) {
         if (finding.actionable()) {
             consider(finding);
@@ -77,7 +75,8 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
     // Findings for the standbys, cluster by cluster, only when they differ from what was written.
     std::map<std::string, std::vector<analysis::Finding>> by_cluster;
     for (const auto& finding : present) {
-        auto& list = by_cluster[finding.cluster_id];
+        // A server that never told of itself is in no cluster yet; a document needs a name.
+        auto& list = by_cluster[finding.cluster_id.empty() ? no_cluster : finding.cluster_id];
         list.push_back(finding);
         list.back().inquiries.clear();  // of this moment; nobody else asks them
     }
@@ -99,6 +98,23 @@ void Engine::Impl::react(const std::vector<analysis::Finding>& present) {
     }
 }
 
+void Engine::Impl::note_health(const std::set<std::string>& troubled) {
+    for (const auto& cluster : topology->clusters()) {
+        auto& health = cluster_health[cluster.id];
+        const bool ill = troubled.contains(cluster.id) || running.contains(cluster.id);
+        if (ill == !health.healthy_since) {
+            continue;
+        }
+        if (ill) {
+            health.longest_before = longest_healthy(health, now());
+            health.healthy_since.reset();
+        } else {
+            health.healthy_since = now();
+        }
+        shared_health.reset();
+    }
+}
+
 void Engine::Impl::record_detections(const std::vector<analysis::Finding>& present) {
     std::set<InstanceId> still;
     for (const auto& finding : present) {
@@ -108,6 +124,11 @@ void Engine::Impl::record_detections(const std::vector<analysis::Finding>& prese
         still.insert(finding.subject);
         const auto open = open_detections.find(finding.subject);
         if (open != open_detections.end() && open->second.first == finding.code) {
+            continue;
+        }
+        if (finding.code == analysis::Code::dead_deposed_primary &&
+            running.contains(finding.cluster_id)) {
+            still.erase(finding.subject);  // its replicas are being moved this moment
             continue;
         }
         if (open != open_detections.end()) {
@@ -203,38 +224,12 @@ void Engine::Impl::ask(const analysis::Finding& finding) {
 recovery::History Engine::Impl::history_of(
     const topology::Cluster& cluster, analysis::RecoveryKind kind, const InstanceId& subject
 ) const {
-    recovery::History history;
-    history.globally_disabled = state.recoveries_disabled;
-    const auto budget_begins = wall() - to_ms(settings.recovery.budget_window);
-    const auto own_budget_begins =
-        wall() - to_ms(policy_of(cluster.id).recovery.cluster_budget_window);
+    Past past(cluster, kind, policy_of(cluster.id), settings.recovery.budget_window, wall());
     for (auto at = state.recoveries().rbegin(); at != state.recoveries().rend(); ++at) {
-        const auto& record = at->second->record;
-        if (!record.forced && !record.acknowledged && record.state != recovery::State::abandoned &&
-            record.kind != analysis::RecoveryKind::contain_deposed &&
-            record.kind != analysis::RecoveryKind::rejoin &&
-            record.kind != analysis::RecoveryKind::restart_receiver &&
-            record.kind != analysis::RecoveryKind::repair_semi_sync &&
-            record.kind != analysis::RecoveryKind::make_writable) {
-            history.begun_lately += record.started_ms > budget_begins ? 1U : 0U;
-            history.begun_lately_here +=
-                record.cluster_id == cluster.id && record.started_ms > own_budget_begins ? 1U : 0U;
-        }
-        if (record.cluster_id != cluster.id) {
-            continue;
-        }
-        if (record.running() && history.running == nullptr && place_of(record) == cluster.id) {
-            history.running = &record;
-        }
-        // An abandoned one changed nothing, and must not hide the one before it.
-        const bool counts = !record.running() && record.state != recovery::State::abandoned &&
-                            same_kind(record, kind);
-        if (counts && history.last_finished == nullptr) {
-            history.last_finished = &record;
-            history.since_last_finished =
-                std::chrono::milliseconds(std::max<WallMs>(0, wall() - record.ended_ms));
-        }
+        past.add(at->second->record);
     }
+    auto history = past.history();
+    history.globally_disabled = state.recoveries_disabled;
     if (const auto deposed = state.overlay.deposed.find(subject);
         deposed != state.overlay.deposed.end()) {
         const auto by = std::find_if(
@@ -247,7 +242,7 @@ recovery::History Engine::Impl::history_of(
         history.deposed_by = by == state.recoveries().end() ? nullptr : &by->second->record;
     }
     if (const auto health = cluster_health.find(cluster.id); health != cluster_health.end()) {
-        history.healthy_since_last = health->second.longest_after_recovery;
+        history.healthy_since_last = longest_healthy(health->second, now());
     }
     return history;
 }
@@ -270,6 +265,11 @@ void Engine::Impl::consider(const analysis::Finding& finding) {
         return;
     }
     if (policy.shadow) {
+        const auto said = state.blocked().find(finding.subject);
+        if (said != state.blocked().end() && said->second.code == finding.code &&
+            said->second.kind == recovery::to_string(recovery::Refusal::Kind::shadow)) {
+            return;  // what would be done is told once, as it was foreseen then
+        }
         note_refusal(finding, shadow_refusal(std::get<recovery::Record>(decision), history));
         return;
     }

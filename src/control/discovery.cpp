@@ -203,8 +203,14 @@ Task<void> Engine::Impl::publisher() {
         }
         // Names and neighbours are decisive; going through all of them is not for mere progress.
         const bool follow = std::exchange(publish_urgent, false) || now() >= last_follow + 1s;
+        const auto begun = now();
         publish(follow);
         last_publish = now();
+        // With thousands of servers that takes a while. When all of them have news at once, each
+        // worth a snapshot, the loop must not do nothing else: their answers would come late, and
+        // that would be news again.
+        const auto took = std::min<Duration>(last_publish - begun, publish_pause);
+        co_await sleep_for(took * breath);
     }
 }
 
@@ -231,16 +237,21 @@ void Engine::Impl::publish(bool follow) {
     }
     if (follow) {
         last_follow = now();
-        follow_topology();
+        // Going through the names of thousands of servers takes a while: when the shape of the
+        // topology has changed, and now and then for what was forgotten and may be found again.
+        const bool same_shape =
+            followed != nullptr && &followed->clusters() == &topology->clusters();
+        followed = topology;
+        if (!same_shape || now() >= names_due) {
+            names_due = now() + names_pause;
+            follow_topology();
+        }
     }
     auto fresh = analyzed();
     ++counters.analyses;
     const bool changed = fresh != findings;
     findings = std::move(fresh);
     react(findings);
-    if (now() - last_forecast > 1s) {
-        update_forecasts();
-    }
     publish_view();
     emit("topology", "{}");
     if (changed) {
@@ -250,6 +261,7 @@ void Engine::Impl::publish(bool follow) {
 
 /// Starts to watch what known servers name, and stops watching second names of one server.
 void Engine::Impl::follow_topology() {
+    std::size_t fresh = 0;
     for (const auto& id : builder.undiscovered()) {
         const auto forgotten_until = forgotten.find(id);
         if (forgotten_until != forgotten.end() && forgotten_until->second > now()) {
@@ -262,7 +274,7 @@ void Engine::Impl::follow_topology() {
             log::info("found {}", id.text());
             audit("discover", id, "", "found through its neighbours", "");
         }
-        start_watching(id, 0ms);
+        start_watching(id, std::chrono::milliseconds(fresh++ / first_looks_per_ms));
     }
     for (const auto& [duplicate, kept] : builder.aliases()) {
         log::info("{} is another name of {} and is not kept", duplicate.text(), kept.text());

@@ -152,6 +152,8 @@ Task<void> Engine::Impl::lead() {
         }
     }
     cluster_health.clear();
+    shared_health.reset();
+    followed.reset();
     brake = Brake();
     lost_lately.clear();
     looked = TimePoint{};
@@ -177,11 +179,11 @@ Task<void> Engine::Impl::lead() {
     for (const auto& [id, stored] : state.instances) {
         // All at once when they are few; else spread, so that answers are not late by our own
         // doing.
-        start_watching(id, std::chrono::milliseconds(index++ / 4));
+        start_watching(id, std::chrono::milliseconds(index++ / first_looks_per_ms));
     }
     for (const auto& seed : settings.seeds) {
         if (builder.add(seed) || !slots.contains(seed)) {
-            start_watching(seed, 0ms);
+            start_watching(seed, std::chrono::milliseconds(index++ / first_looks_per_ms));
         }
     }
     // Orders wait for the view of an active node, and the publisher may have nothing new for 1 s.
@@ -335,9 +337,6 @@ void Engine::Impl::rebuild_followed(const State::Touched& touched) {
     }
     if (topology_changed) {
         emit("topology", "{}");
-        if (now() - last_forecast > 1s) {
-            update_forecasts();
-        }
     }
     if (touched.findings) {
         emit("finding", "{}");
@@ -404,7 +403,11 @@ void Engine::Impl::publish_view() {
         fresh->blocked.push_back(blocked);
     }
     fresh->nodes = nodes;
-    fresh->forecasts = forecasts;
+    if (active && shared_health == nullptr) {
+        shared_health =
+            std::make_shared<const std::map<std::string, ClusterHealth>>(cluster_health);
+    }
+    fresh->health = active ? shared_health : nullptr;
     fresh->recoveries_disabled = state.recoveries_disabled;
     fresh->recoveries_disabled_by = state.recoveries_disabled_by;
     if (brake.on) {
@@ -431,6 +434,7 @@ void Engine::Impl::publish_view() {
     fresh->advice = settings.advice;
     fresh->reasonable_lag_seconds = settings.analysis.lagging_seconds;
     fresh->poll_interval = settings.poll_interval;
+    fresh->probe_timeout = settings.probe_timeout;
     view.store(std::move(fresh));
 }
 

@@ -23,6 +23,10 @@
 
 namespace baton::control {
 
+/// Servers that are first looked at within a millisecond: each needs a connection, and an answer
+/// that is late by our own doing looks like one that does not come.
+inline constexpr std::size_t first_looks_per_ms = 4;
+
 inline TimePoint now() {
     return std::chrono::steady_clock::now();
 }
@@ -50,12 +54,6 @@ struct Slot {
     TimePoint moved_at{};               // end of the newest probe that showed something new
     TimePoint stable_made{};
     std::size_t stable_hash = 0, progress_hash = 0;
-};
-
-/// What is remembered of a cluster's health, for anti-flapping.
-struct ClusterHealth {
-    std::optional<TimePoint> healthy_since;
-    Duration longest_after_recovery{};
 };
 
 /// What is remembered while the brake on correlated failures is on.
@@ -134,7 +132,7 @@ struct Engine::Impl {
         const topology::Cluster& cluster, analysis::RecoveryKind kind, const InstanceId& subject
     ) const;
     [[nodiscard]] const analysis::Finding* finding_of(const InstanceId& id) const;
-    void update_forecasts();
+    void note_health(const std::set<std::string>& troubled);
     [[nodiscard]] recovery::Forecast forecast_of(
         const topology::Cluster& cluster,
         const topology::Topology& seen,
@@ -208,7 +206,6 @@ struct Engine::Impl {
     );
     /// For how long the finding has held.
     Duration held_for(const analysis::Finding& finding);
-    void drop_unheld(const std::vector<analysis::Finding>& present);
     Task<void> look_again(Duration after);
 
     // recovery_loop.cpp
@@ -261,14 +258,12 @@ struct Engine::Impl {
     );
     Task<Result<recovery::Record>> end_of(std::string id, Deadline until);
     void forgive_returned();
-    /// What two recoveries must not have in common at a time: member of `running`.
-    [[nodiscard]] static std::string place_of(const recovery::Record& record);
 
     // writer.cpp: what goes to the backend
     Task<void> flush_loop();
     Task<Result<void>> commit(std::vector<ports::Document> documents, Duration limit);
     void enqueue(ports::Document document);
-    void collect_instances();
+    Task<void> collect_instances();
     Task<void> janitor();
     void audit(
         const std::string& type,
@@ -318,6 +313,8 @@ struct Engine::Impl {
     Task<Result<void>> reload_configuration(std::string by);
     Task<Result<void>> hand_over(std::string to, std::string by);
     Task<void> give_back(std::string to, std::string message, std::string by);
+    Task<void> tell_others_to_look();
+    [[nodiscard]] std::vector<ports::NodeRow> other_living_nodes() const;
     Task<Result<void>> await_holder(std::string to);
     [[nodiscard]] Result<void> can_take(const std::string& to) const;
     void apply_settings(Settings fresh);
@@ -349,7 +346,6 @@ struct Engine::Impl {
     topology::Builder builder;
     topology::TopologyPtr topology = std::make_shared<const topology::Topology>();
     std::vector<analysis::Finding> findings;
-    std::map<std::string, recovery::Forecast> forecasts;
     std::vector<ports::NodeRow> nodes;
     TimePoint fresh_at{};
     std::string follow_error;
@@ -362,6 +358,7 @@ struct Engine::Impl {
     std::map<InstanceId, std::shared_ptr<Slot>> slots;
     std::map<InstanceId, std::pair<analysis::Code, std::uint64_t>> open_detections;
     std::map<std::string, ClusterHealth> cluster_health;
+    std::shared_ptr<const std::map<std::string, ClusterHealth>> shared_health;  // null: changed
     Brake brake;
     std::vector<InstanceId> lost_lately;  // within the brake's window
     TimePoint looked{};                   // begin of the last look at all servers
@@ -385,7 +382,8 @@ struct Engine::Impl {
     std::map<std::string, TimePoint> frozen_at;    // by recovery id: writers waited since
     std::map<std::string, bool> written_findings;  // by cluster id; false: by a predecessor
     std::map<InstanceId, TimePoint> forgotten;     // not to be found again before
-    TimePoint last_publish{}, last_follow{}, last_forecast{}, last_instances{};
+    TimePoint last_publish{}, last_follow{}, last_instances{}, names_due{};
+    topology::TopologyPtr followed;  // whose names were gone through; null: none
 
     std::map<std::pair<std::string, std::string>, std::string> outbox;  // (kind, key) -> data
     std::string write_error;

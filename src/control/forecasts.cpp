@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// "If its primary died this second", for each cluster, at most once a second.
+// "If its primary died this second". Nobody keeps the answer: it is made from a view when it is
+// asked for, so that it is never older than the state it stands beside, and costs the loops nothing
+// however many clusters there are.
 #include "engine_impl.hpp"
+#include "past.hpp"
 
 #include <fmt/format.h>
 
@@ -35,17 +38,19 @@ recovery::Forecast::Part detection_part(
 
 }  // namespace
 
-recovery::Forecast Engine::Impl::forecast_of(
+recovery::Forecast forecast_with(
     const topology::Cluster& cluster,
-    const topology::Topology& seen,
-    const policy::Effective& policy
-) const {
-    const auto history = history_of(cluster, analysis::RecoveryKind::dead_primary, cluster.primary);
-    auto forecast = recovery::forecast(cluster, seen, policy.recovery, history);
+    const topology::Topology& topology,
+    const policy::Effective& policy,
+    const recovery::History& history,
+    bool service_in_shadow,
+    Duration probe_timeout
+) {
+    auto forecast = recovery::forecast(cluster, topology, policy.recovery, history);
     if (policy.shadow) {
         const auto by = policy.set_by.find("mode");
         forecast.blockers.push_back(
-            settings.shadow || by == policy.set_by.end()
+            service_in_shadow || by == policy.set_by.end()
                 ? "detection.mode is shadow: Baton only reports; set it to active to let it act"
                 : fmt::format(
                       "The policy's {} puts the cluster into shadow mode: Baton only reports; set "
@@ -59,22 +64,61 @@ recovery::Forecast Engine::Impl::forecast_of(
             forecast.duration.begin(),
             detection_part(
                 cluster,
-                seen,
-                settings.probe_timeout *
-                    static_cast<int>(policy.analysis.timeouts_before_unreachable)
+                topology,
+                probe_timeout * static_cast<int>(policy.analysis.timeouts_before_unreachable)
             )
         );
     }
     return forecast;
 }
 
-void Engine::Impl::update_forecasts() {
-    last_forecast = now();
-    std::map<std::string, recovery::Forecast> fresh;
-    for (const auto& cluster : topology->clusters()) {
-        fresh[cluster.id] = forecast_of(cluster, *topology, policy_of(cluster.id));
+recovery::Forecast forecast_of(
+    const View& view, const topology::Cluster& cluster, TimePoint now, WallMs now_ms
+) {
+    const policy::Effective* policy = nullptr;
+    if (view.policies != nullptr) {
+        const auto own = view.policies->find(cluster.id);
+        policy = own == view.policies->end() ? nullptr : own->second.get();
     }
-    forecasts = std::move(fresh);
+    policy::Effective configured;  // a view made before the cluster was resolved
+    if (policy == nullptr) {
+        configured.recovery = view.policy;
+        configured.shadow = view.shadow;
+        policy = &configured;
+    }
+    Past past(
+        cluster, analysis::RecoveryKind::dead_primary, *policy, view.policy.budget_window, now_ms
+    );
+    for (const auto& recovery : view.recoveries) {
+        past.add(recovery->record);
+    }
+    auto history = past.history();
+    history.globally_disabled = view.recoveries_disabled;
+    const auto& maintenances = view.topology->overlay().maintenances;
+    const auto maintenance = maintenances.find(cluster.primary);
+    history.maintenance = maintenance != maintenances.end() && maintenance->second.end_ms > now_ms;
+    if (view.health != nullptr) {
+        if (const auto health = view.health->find(cluster.id); health != view.health->end()) {
+            history.healthy_since_last = longest_healthy(health->second, now);
+        }
+    }
+    auto forecast =
+        forecast_with(cluster, *view.topology, *policy, history, view.shadow, view.probe_timeout);
+    if (!view.brake.empty()) {
+        forecast.blockers.push_back(
+            "Recoveries wait: " + view.brake + ". It ends by itself; `baton nodes` tells more"
+        );
+    }
+    return forecast;
+}
+
+recovery::Forecast Engine::Impl::forecast_of(
+    const topology::Cluster& cluster,
+    const topology::Topology& seen,
+    const policy::Effective& policy
+) const {
+    const auto history = history_of(cluster, analysis::RecoveryKind::dead_primary, cluster.primary);
+    return forecast_with(cluster, seen, policy, history, settings.shadow, settings.probe_timeout);
 }
 
 }  // namespace baton::control

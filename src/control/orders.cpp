@@ -28,12 +28,6 @@ Task<Result<T>> on_core(asio::any_io_executor core, Task<Result<T>> command) {
 
 }  // namespace
 
-/// A copy of the data takes hours, and concerns one server only: the cluster must stay recoverable.
-std::string Engine::Impl::place_of(const recovery::Record& record) {
-    const bool apart = record.kind == analysis::RecoveryKind::rejoin && record.method != "repoint";
-    return apart ? "rejoin " + record.failed.text() : record.cluster_id;
-}
-
 /// The same order was given before: by a client whose connection broke, or to a node that died.
 std::string Engine::Impl::ordered_before(
     const topology::Cluster& cluster, const recovery::Order& order

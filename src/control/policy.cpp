@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace baton::control {
 
@@ -21,11 +22,27 @@ constexpr std::size_t clusters_at_a_time = 20;
 
 using Policies = std::map<std::string, std::shared_ptr<const policy::Effective>>;
 
-bool concerns_analysis(const policy::Effective& effective) {
-    return std::any_of(effective.set_by.begin(), effective.set_by.end(), [](const auto& entry) {
-        return entry.first == "lagging" || entry.first == "timeouts" ||
-               entry.first == "semi_sync.locked_after" || entry.first == "semi_sync.exact";
-    });
+/// All of a policy of the analysis; one more setting there does not compile without being named.
+auto parts_of(const analysis::Policy& policy) {
+    const auto& [timeouts, lagging, witness, locked, exact, cut_off, replace_cut_off, hanging, pile_up, replace_hanging, read_only] =
+        policy;
+    return std::tie(
+        timeouts,
+        lagging,
+        witness,
+        locked,
+        exact,
+        cut_off,
+        replace_cut_off,
+        hanging,
+        pile_up,
+        replace_hanging,
+        read_only
+    );
+}
+
+bool concerns_analysis(const policy::Effective& effective, const policy::Effective& configured) {
+    return parts_of(effective.analysis) != parts_of(configured.analysis);
 }
 
 /// Runs a command on the core's executor and resumes the caller on its own.
@@ -98,6 +115,7 @@ policy::Effective Engine::Impl::base_policy() const {
     base.shadow = settings.shadow;
     base.analysis = settings.analysis;
     base.recovery = settings.recovery;
+    base.advice = settings.advice;
     base.hook_limit = settings.hook_limit;
     base.hooks = settings.hooks;
     return base;
@@ -148,7 +166,7 @@ void Engine::Impl::refresh_policies() {
     std::vector<std::string> ids;
     analysis_differs = false;
     for (std::size_t at = 0; at < clusters.size(); ++at) {
-        analysis_differs = analysis_differs || concerns_analysis(*all[at]);
+        analysis_differs = analysis_differs || concerns_analysis(*all[at], *resolver.base());
         ids.push_back(clusters[at].id);
         fresh->emplace(clusters[at].id, std::move(all[at]));
     }
@@ -303,7 +321,6 @@ Task<Result<std::uint64_t>> Engine::Impl::store_policy(
     audit("set-policy", {}, "", text, version.by);
     decide_policy(fmt::format("policy version {}", version.number), text, version.by, *before);
     take_over_recoveries();  // some may have been left alone in shadow mode
-    update_forecasts();
     publish();
     co_return version.number;
 }

@@ -2,6 +2,7 @@
 // Carries recoveries through: journal the intent, perform, observe, ask what is next. What to do is
 // decided in module recovery; here nothing is decided but to stop when the lease is gone.
 #include "engine_impl.hpp"
+#include "past.hpp"
 
 #include "baton/base/log.hpp"
 
@@ -28,6 +29,12 @@ std::string lock_name(const std::string& cluster_id) {
 std::string name_of(const recovery::Step& step) {
     return step.kind == recovery::StepKind::hook ? step.hook
                                                  : std::string(recovery::to_string(step.kind));
+}
+
+/// Others move replicas, or mend something: whatever phase they reach, nobody was promoted.
+bool changes_the_primary(const recovery::Record& record) {
+    return record.kind == analysis::RecoveryKind::dead_primary ||
+           record.kind == analysis::RecoveryKind::switchover;
 }
 
 recovery::StepRecord journal_entry(
@@ -191,8 +198,7 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
             std::chrono::duration_cast<std::chrono::microseconds>(now() - begun).count();
         std::vector<ports::Document> documents;
         const auto deposed = state.overlay.deposed.find(record.failed);
-        const bool replaced = (record.kind == analysis::RecoveryKind::dead_primary ||
-                               record.kind == analysis::RecoveryKind::switchover) &&
+        const bool replaced = changes_the_primary(record) &&
                               record.state == recovery::State::done && !record.successor.empty() &&
                               record.successor != record.failed;
         if (replaced &&
@@ -236,6 +242,7 @@ Task<void> Engine::Impl::run_recovery(std::string id, bool resumed) {
             record.requested_by
         );
         cluster_health[record.cluster_id] = ClusterHealth{};
+        shared_health.reset();
     } else {
         log::error(
             "recovery {} of {} stops here, as this node may not act now; whoever is active next "
@@ -362,7 +369,8 @@ Task<bool> Engine::Impl::recovery_round(recovery::Record& record, ports::Perform
     for (const auto& entry : journal) {
         enqueue(state.put(record.id, entry));
     }
-    if (phase_before < recovery::Phase::promoted && record.phase >= recovery::Phase::promoted) {
+    if (changes_the_primary(record) && phase_before < recovery::Phase::promoted &&
+        record.phase >= recovery::Phase::promoted) {
         record.detection_to_promotion_us =
             std::max<std::int64_t>(0, wall() - record.started_ms) * 1000;
         if (const auto frozen = frozen_at.find(record.id); frozen != frozen_at.end()) {

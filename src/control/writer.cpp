@@ -15,6 +15,8 @@ constexpr Duration write_pause = 200ms;      // between batches
 constexpr Duration instances_pause = 900ms;  // between writes of one server's progress
 constexpr Duration settings_pause = 15s;     // between looks for a change of one server's settings
 constexpr std::size_t batch_documents = 500;
+constexpr std::size_t forms_at_a_time =
+    100;  // stored forms of servers made in one turn of the loop
 constexpr std::size_t audit_kept = 1000, detections_kept = 500, recoveries_kept = 500;
 constexpr std::size_t decisions_kept = 5000, decisions_kept_of_one = 500, policies_kept = 100;
 
@@ -56,7 +58,7 @@ Task<void> Engine::Impl::flush_loop() {
         co_await flush_signal.wait(now() + instances_pause);
         if (std::exchange(instances_due, false) || now() - last_instances >= instances_pause) {
             last_instances = now();
-            collect_instances();
+            co_await collect_instances();
         }
         while (!outbox.empty()) {
             std::vector<ports::Document> batch;
@@ -96,8 +98,14 @@ Task<void> Engine::Impl::flush_loop() {
 }
 
 /// Puts servers whose stored form differs from what was written last into the outbox.
-void Engine::Impl::collect_instances() {
-    for (const auto& instance : topology->instances()) {
+Task<void> Engine::Impl::collect_instances() {
+    const auto seen = topology;
+    std::size_t made = 0;
+    for (const auto& instance : seen->instances()) {
+        if (made >= forms_at_a_time) {
+            made = 0;
+            co_await sleep_for(0ms);  // thousands of them are made over several turns of the loop
+        }
         const auto found = slots.find(instance->id);
         if (found == slots.end() || !instance->health.checked) {
             continue;
@@ -110,6 +118,7 @@ void Engine::Impl::collect_instances() {
         if (slot.changed || now() - slot.stable_made >= settings_pause) {
             slot.changed = false;
             slot.stable_made = now();
+            ++made;
             auto stable = topology::stable_json(*instance);
             if (const auto hash = std::hash<std::string>{}(stable) | 1U; hash != slot.stable_hash) {
                 slot.stable_hash = hash;
@@ -121,6 +130,7 @@ void Engine::Impl::collect_instances() {
             continue;
         }
         slot.moved = false;
+        ++made;
         auto progress = topology::progress_json(*instance);
         if (const auto hash = std::hash<std::string>{}(progress) | 1U; hash != slot.progress_hash) {
             slot.progress_hash = hash;

@@ -95,7 +95,8 @@ std::optional<Refusal> too_soon(const Occasion& occasion) {
         return std::nullopt;
     }
     const auto since = occasion.history.since_last_finished;
-    const auto remedy = ". Acknowledge recovery " + last->id + " or order a recovery to go on now";
+    const auto remedy = ". Acknowledge recovery " + last->id +
+                        " (baton acknowledge) or order a recovery (baton recover) to go on now";
     // One that failed after its promotion counts as a promotion: else primaries that die one after
     // the other would use up the cluster.
     if (last->state == State::failed && last->phase < Phase::promoted) {
@@ -188,7 +189,8 @@ std::optional<Refusal> switched_off(const Occasion& occasion, const Finding* fin
     if (occasion.history.globally_disabled) {
         return Refusal{
             Refusal::Kind::globally_disabled,
-            "Recoveries are disabled for all clusters. Enable them, or order this one"};
+            "Recoveries are disabled for all clusters. Enable them (baton automatic on), or order "
+            "this one (baton recover)"};
     }
     if (is_repair(occasion.kind)) {
         return repair_unwanted(

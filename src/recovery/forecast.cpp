@@ -63,7 +63,9 @@ void estimate(
     out.duration.push_back(Part{
         "stopping the receivers",
         stop_round_trips * latency + journal_ms,
-        std::to_string(answering.size()) + " replicas at once, the slowest answers in " +
+        (answering.size() == 1 ? "of the only replica, which answers in "
+                               : "of " + std::to_string(answering.size()) +
+                                     " replicas at once, the slowest answers in ") +
             std::to_string(latency) + " ms"});
     const Instance& successor = *choice.successor;
     const auto lag = successor.lag_seconds();

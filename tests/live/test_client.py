@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from lab import active_node, eventually
+from lab import active_node, eventually, wait_one_primary
 from lab.case import LiveTest
 
 TIMEOUT = 120
@@ -29,6 +29,46 @@ class Proxy(LiveTest):
             time.sleep(0.1)
         self.assertGreater(statuses.count(200), 0.8 * len(statuses), statuses)
         eventually(lambda: proxy.get("/api/leader-check")[0] == 200, 10, "it follows to the next active node")
+
+
+class Commands(LiveTest):
+    """What somebody reads and types when a primary is dead and nothing happens."""
+
+    def test_a_blocked_recovery(self):
+        topology = self.lab.topology("mariadb", 2)
+        node = self.lab.nodes("sqlite", [topology.seed], count=1)[0]
+        eventually(lambda: node.knows(topology.servers), 20, "all servers are found")
+
+        def baton(*arguments):
+            result = node.command(*arguments)
+            self.assertEqual(result.returncode, 0, f"{arguments}: {result.stdout}{result.stderr}")
+            return result.stdout
+
+        def says(*words):
+            return all(word in baton("explain", topology.seed) for word in words)
+
+        eventually(lambda: says("would be promoted", "settings:"), 10, "it tells who would be promoted")
+        self.assertNotIn("what blocks it", baton("explain", topology.seed))
+        baton("automatic", "off")
+        eventually(
+            lambda: says("if the primary died now: nothing would be done by itself; by order", "baton automatic on"), 5,
+            "it tells what blocks it, and the remedy",
+        )
+        topology.primary.kill()
+        eventually(
+            lambda: says("state: critical", "no recovery: Recoveries are disabled", "as things are: nothing"), 10,
+            "it tells that nothing is done",
+        )
+        self.assertNotIn("[mysqld]", baton("explain", topology.seed), "settings are not what one looks for now")
+        self.assertIn("[mysqld]", baton("explain", "--settings", topology.seed))
+        baton("automatic", "on")
+        wait_one_primary(topology.replicas)
+        eventually(lambda: "1 " in baton("recoveries") and "done" in baton("recoveries"), 10, "the recovery ended")
+        eventually(lambda: says("what blocks it", "baton acknowledge"), 5, "a second one would wait")
+        baton("acknowledge", topology.seed, "--comment", "seen")
+        eventually(lambda: "what blocks it" not in baton("explain", topology.seed), 5, "no more")
+        self.assertRegex(baton("timeline", topology.seed), r"[0-9.]{4,} +done +recovery 1 after [0-9]+ ms: ")
+        self.assertEqual(node.command("automatic", "perhaps").returncode, 1)
 
 
 class OrchestratorClient(LiveTest):

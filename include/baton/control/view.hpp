@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,13 @@ struct RecoveryView {
     std::vector<recovery::StepRecord> steps;  // by number
 };
 
+/// What is remembered of a cluster's health, for anti-flapping.
+struct ClusterHealth {
+    std::optional<TimePoint> healthy_since;
+    Duration longest_before{};  // stretch of health since the last recovery, the present one apart
+    friend bool operator==(const ClusterHealth&, const ClusterHealth&) = default;
+};
+
 /// Last poll statistics for the metrics.
 struct Counters {
     std::uint64_t probes = 0, probe_failures = 0, analyses = 0, snapshots = 0,
@@ -121,7 +129,8 @@ struct View {
     std::vector<Blocked> blocked;                                 // current ones
     std::vector<std::shared_ptr<const AuditEntry>> audit;         // newest first, bounded
     std::vector<ports::NodeRow> nodes;
-    std::map<std::string, recovery::Forecast> forecasts;  // by cluster id
+    /// By cluster id, of the active node; null elsewhere. Shared by views until one changes.
+    std::shared_ptr<const std::map<std::string, ClusterHealth>> health;
     bool recoveries_disabled = false;
     std::string recoveries_disabled_by;
     std::string brake;     // why recoveries wait for the other nodes' opinion; "" = they do not
@@ -144,8 +153,16 @@ struct View {
         decisions;
     std::int64_t reasonable_lag_seconds = 10;
     Duration poll_interval = std::chrono::seconds(1);
+    Duration probe_timeout = std::chrono::seconds(1);
 };
 
 using ViewPtr = std::shared_ptr<const View>;
+
+/// "If its primary died this second". Made of what the view has whenever it is asked for: never
+/// older than the state it is shown with, and no work for the loops, however many clusters there
+/// are. Pure; `cluster` must be of the view's topology.
+recovery::Forecast forecast_of(
+    const View& view, const topology::Cluster& cluster, TimePoint now, WallMs now_ms
+);
 
 }  // namespace baton::control

@@ -7,6 +7,8 @@ const seconds = n => n === null || n === undefined ? '' : n < 120 ? n + ' s' : n
 const plural = (n, word) => n + ' ' + word + (n === 1 ? '' : 's');
 const time = ms => ms ? new Date(ms).toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' }) : '';
 
+const exact = ms => new Date(ms).toLocaleString(undefined, { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false });
+
 /** An element: h('a', {href: '...'}, 'text', child, [children]). Text stays text. */
 function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -37,6 +39,7 @@ async function get(path) {
 // ---- overview
 
 const rank = { critical: 0, warning: 1, ok: 2 };
+const cardsShown = 300; // a browser is busy for seconds with some thousands
 
 function clusterCard(c) {
   const dots = c.servers.slice(0, 60).map(s => h('span', { class: 'dot ' + s.state + (s.primary ? ' primary' : ''), title: s.id + (s.summary ? ': ' + s.summary : '') }));
@@ -65,7 +68,8 @@ async function overview() {
   } else if (!shown.length) {
     out.push(h('p', { class: 'quiet' }, 'No cluster or server matches “' + wanted + '”.'));
   }
-  out.push(h('div', { class: 'grid' }, shown.map(clusterCard)));
+  out.push(h('div', { class: 'grid' }, shown.slice(0, cardsShown).map(clusterCard)));
+  if (shown.length > cardsShown) out.push(h('p', { class: 'quiet' }, 'The ' + cardsShown + ' that need most attention; ' + (shown.length - cardsShown) + ' more are found by the search.'));
   const recoveries = (await get('/api/v1/recoveries')).slice(0, 5);
   if (recoveries.length) out.push(h('h2', {}, 'Last recoveries'), recoveryTable(recoveries));
   return out;
@@ -137,9 +141,10 @@ function durationBar(f) {
 
 function explainCard(e) {
   const f = e.forecast || {}, chosen = f.successor, blockers = f.blockers || [], lost = f.lost || [];
+  const failing = (e.findings || []).some(x => (x.actionable || (x.vetoes || []).length) && x.subject === e.primary);
   return h('div', { class: 'card' },
-    h('div', { class: 'row' }, h('b', {}, 'If the primary died now'), h('span', { class: 'right' }, e.mode === 'shadow' ? pill('shadow', 'warning', 'reports only') : blockers.length ? pill('blocked', 'warning') : pill('automatic', 'ok'))),
-    h('p', {}, chosen ? [h('b', {}, chosen), ' would be promoted.'] : 'Nobody would be promoted.'),
+    h('div', { class: 'row' }, h('b', {}, failing ? 'As things are' : 'If the primary died now'), h('span', { class: 'right' }, e.mode === 'shadow' ? pill('shadow', 'warning', 'reports only') : blockers.length ? pill('blocked', 'warning') : pill('automatic', 'ok'))),
+    h('p', {}, !chosen ? 'Nobody could be promoted.' : blockers.length ? ['By itself nothing would be done; ' + (e.mode === 'shadow' ? 'in active mode ' : 'by order '), h('b', {}, chosen), ' would be promoted.'] : [h('b', {}, chosen), ' would be promoted.']),
     blockers.length ? h('div', { class: 'note warning' }, blockers.map(b => h('div', {}, b))) : null,
     f.loss ? [h('h2', {}, 'What could be lost'), h('div', {}, f.loss)] : null,
     lost.length ? [h('h2', {}, 'Who would be lost'), h('table', { class: 'narrow' }, lost.map(l => h('tr', {}, h('td', {}, l.id, h('div', { class: 'quiet' }, l.reason)))))] : null,
@@ -167,10 +172,10 @@ const kindOf = e => e.kind === 'running' ? 'critical pulse' : e.state || (e.kind
 function moment(e, short) {
   const steps = e.steps || [], evidence = e.evidence || [];
   const key = [e.at_ms, e.kind, e.subject, e.rule].join(' ');
-  const facts = ['epoch ' + e.epoch, e.node ? 'node ' + e.node : null, e.rule ? 'rule ' + e.rule : null, e.by ? 'by ' + e.by : null].filter(Boolean).join(' · ');
+  const facts = [e.epoch ? 'epoch ' + e.epoch : null, e.node ? 'node ' + e.node : null, e.rule ? 'rule ' + e.rule : null, e.by ? 'by ' + e.by : null].filter(Boolean).join(' · ');
   const more = evidence.length || steps.length;
   return h('li', { class: e.state || (e.kind === 'policy' ? 'info' : '') },
-    h('div', { class: 'row' }, pill(wording[e.kind] || e.kind, kindOf(e)), h('span', { class: 'quiet when', title: time(e.at_ms) }, short ? new Date(e.at_ms).toLocaleTimeString(undefined, { hour12: false }) : time(e.at_ms)),
+    h('div', { class: 'row' }, pill(wording[e.kind] || e.kind, kindOf(e)), h('span', { class: 'quiet when', title: time(e.at_ms) }, short ? new Date(e.at_ms).toLocaleTimeString(undefined, { hour12: false }) : exact(e.at_ms)),
       e.recovery ? link('/web/recovery/' + encodeURIComponent(e.recovery), 'recovery ' + e.recovery_number) : null),
     h('div', { class: 'what' }, short && e.text.length > 180 ? e.text.slice(0, 180) + '…' : e.text),
     short ? null : h('div', { class: 'facts' }, facts),
@@ -211,8 +216,8 @@ async function policy() {
 
 function findingCard(f) {
   return h('div', { class: 'card verdict ' + f.state },
-    h('div', { class: 'row' }, pill(f.title, f.state), h('b', {}, f.subject), f.actionable ? pill('recovery due', 'critical') : null),
-    h('p', {}, f.summary), list(f.evidence),
+    h('div', { class: 'row' }, pill(f.code === 'NoProblem' ? 'structure' : f.title, f.state), h('b', {}, f.subject), f.actionable ? pill(f.refusal ? 'recovery wanted' : 'recovery due', 'critical') : null),
+    f.code === 'NoProblem' ? null : h('p', {}, f.summary), list(f.evidence),
     (f.vetoes || []).length ? [h('p', { class: 'quiet' }, 'What keeps Baton from acting:'), list(f.vetoes)] : null,
     f.waits_ms ? h('p', {}, pill('acts in ' + ms(f.waits_ms), 'critical pulse')) : null,
     f.refusal ? h('p', {}, h('b', {}, f.refusal_kind === 'shadow' ? 'Only reported: ' : f.refusal_kind === 'waiting' ? 'Waits: ' : 'No recovery: '), f.refusal) : null,
@@ -318,11 +323,12 @@ async function nodeState() {
 }
 
 const routes = [[/^\/web\/cluster\/(.+)$/, cluster], [/^\/web\/timeline\/(.+)$/, timeline], [/^\/web\/policy$/, policy], [/^\/web\/recoveries$/, recoveries], [/^\/web\/recovery\/(.+)$/, recovery], [/^\/web\/audit$/, audit], [/^\/web\/nodes$/, nodes], [/.*/, overview]];
-let drawing = false, again = false, lastDraw = 0, timer = null;
+let drawing = false, again = false, lastDraw = 0, took = 0, timer = null;
 
 async function draw() {
   if (drawing) { again = true; return; }
   drawing = true;
+  const began = Date.now();
   const path = location.pathname;
   for (const a of document.querySelectorAll('nav a')) a.classList.toggle('here', path === a.getAttribute('href') || a.getAttribute('href') === '/web/clusters' && (path === '/' || path.startsWith('/web/cluster/') || path.startsWith('/web/timeline/')));
   const [pattern, view] = routes.find(([p]) => p.test(path));
@@ -338,14 +344,15 @@ async function draw() {
   }
   await nodeState();
   lastDraw = Date.now();
+  took = lastDraw - began;
   drawing = false;
   if (again) { again = false; soon(); }
 }
 
-/** Draws at most three times a second, however fast events come. */
+/** Draws at most three times a second, however fast events come, and less often when drawing takes long. */
 function soon() {
   if (timer) return;
-  timer = setTimeout(() => { timer = null; draw(); }, Math.max(0, 330 - (Date.now() - lastDraw)));
+  timer = setTimeout(() => { timer = null; draw(); }, Math.max(0, Math.min(5000, Math.max(330, 4 * took)) - (Date.now() - lastDraw)));
 }
 
 function go(path) {

@@ -48,6 +48,17 @@ protected:
         return found == all.end() ? std::vector<std::shared_ptr<const Decision>>{} : found->second;
     }
 
+    static recovery::Forecast foreseen(const View& view) {
+        const auto& clusters = view.topology->clusters();
+        return clusters.empty() ? recovery::Forecast{}
+                                : forecast_of(
+                                      view,
+                                      clusters.front(),
+                                      std::chrono::steady_clock::now(),
+                                      view.topology->wall_ms()
+                                  );
+    }
+
     void run_for(std::chrono::milliseconds time) {
         io.restart();
         io.run_for(time);
@@ -230,13 +241,71 @@ TEST_F(PolicyTest, ARecoveryKeepsThePolicyItBeganWith) {
     EXPECT_TRUE(*answer);
 }
 
+TEST_F(PolicyTest, ARuleThatConcernsOnlyDetectionHolds) {
+    auto strict = settings();
+    strict.analysis.read_only_after = 0s;
+    start(strict);
+    ASSERT_TRUE(until([&] { return complete(*a, 4); }));
+    const auto severity = [&] {
+        for (const auto& finding : a->engine.view()->findings) {
+            if (finding.code == analysis::Code::no_writable_primary) {
+                return finding.severity;
+            }
+        }
+        return analysis::Severity::none;
+    };
+    world.servers.at("p").read_only = true;
+    ASSERT_TRUE(until([&] { return severity() == analysis::Severity::warning; }));
+
+    ASSERT_TRUE(set(rule(R"({"detection":{"read_only_after":"1h"}})"), 0));
+
+    EXPECT_TRUE(until([&] { return severity() == analysis::Severity::notice; }));
+}
+
+TEST_F(PolicyTest, AForecastIsOfTheFactsOfItsView) {
+    start(settings());
+    ASSERT_TRUE(until([&] {
+        return complete(*a, 4) && !foreseen(*a->engine.view()).successor.empty();
+    }));
+    const auto before = a->engine.view();
+    const auto chosen = foreseen(*before).successor;
+    ASSERT_THAT(foreseen(*before).blockers, IsEmpty());
+
+    ask(a->engine.register_candidate(chosen, topology::PromotionRule::must_not, "ann"));
+    ask(a->engine.set_recoveries_enabled(false, "ann"));
+    ASSERT_TRUE(until([&] {
+        const auto view = a->engine.view();
+        return view->recoveries_disabled &&
+               view->topology->promotion_rule(chosen) == topology::PromotionRule::must_not;
+    }));
+
+    const auto after = a->engine.view();
+    EXPECT_NE(foreseen(*after).successor, chosen);
+    EXPECT_FALSE(foreseen(*after).successor.empty());
+    EXPECT_THAT(foreseen(*after).blockers, Contains(HasSubstr("ann")));
+    EXPECT_EQ(foreseen(*before).successor, chosen);
+    EXPECT_THAT(foreseen(*before).blockers, IsEmpty());
+}
+
+TEST_F(PolicyTest, AForecastKnowsOfTheMaintenanceOfThePrimary) {
+    start(settings());
+    ASSERT_TRUE(until([&] {
+        return complete(*a, 4) && !foreseen(*a->engine.view()).successor.empty();
+    }));
+    const auto primary = a->engine.view()->topology->clusters().front().primary;
+
+    ask(a->engine.begin_maintenance(primary, "ann", "new disk", "ann"));
+
+    ASSERT_TRUE(until([&] { return !foreseen(*a->engine.view()).blockers.empty(); }));
+    EXPECT_THAT(foreseen(*a->engine.view()).blockers, Contains(HasSubstr("is under maintenance")));
+}
+
 TEST_F(PolicyTest, ATrialTellsWhatWouldChangeAndChangesNothing) {
     start(settings());
     ASSERT_TRUE(until([&] {
-        return complete(*a, 4) && !a->engine.view()->forecasts.empty() &&
-               !a->engine.view()->forecasts.begin()->second.successor.empty();
+        return complete(*a, 4) && !foreseen(*a->engine.view()).successor.empty();
     }));
-    const auto chosen = a->engine.view()->forecasts.begin()->second.successor;
+    const auto chosen = foreseen(*a->engine.view()).successor;
 
     const auto tried = ask(a->engine.try_policy(
         rule(R"({"candidates":{"never":[")" + chosen.host + R"("]},"recovery":{"primary":"off"}})")

@@ -194,15 +194,6 @@ inline std::shared_ptr<control::View> a_view(TimePoint now = std::chrono::steady
     blocked.blocking_recovery = 17;
     blocked.last_ms = wall_start;
     view->blocked.push_back(blocked);
-    recovery::Forecast forecast;
-    forecast.successor = server(20721);
-    forecast.loss = "none";
-    recovery::CandidateVerdict verdict;
-    verdict.id = server(20721);
-    verdict.rank = 1;
-    verdict.reason = "preferred";
-    forecast.candidates.push_back(verdict);
-    view->forecasts[cluster.id] = forecast;
     ports::NodeRow node;
     node.token = "t1";
     node.name = "n1";

@@ -167,7 +167,7 @@ TEST(PolicyForms, ExplainNamesTheRuleOfEachSettingThatIsNotAsConfigured) {
 TEST(PolicyForms, ExplainTellsTheTimeTheLostAndTheCountdown) {
     auto view = *a_view();
     const auto& cluster = view.topology->clusters().at(0);
-    auto& forecast = view.forecasts.at(cluster.id);
+    recovery::Forecast forecast;
     forecast.duration = {{"detection", 30, "a"}, {"promotion", 12, "b"}};
     forecast.lost.push_back({server(20723), "it does not answer"});
     forecast.successor_lag_seconds = 3;
@@ -180,11 +180,15 @@ TEST(PolicyForms, ExplainTellsTheTimeTheLostAndTheCountdown) {
     JsonWriter writer;
     v1::write_explanation(writer, cluster, moment);
     const auto json = Json::parse(writer.text());
+    JsonWriter of_forecast;
+    v1::write_forecast(of_forecast, forecast);
+    const auto foreseen = Json::parse(of_forecast.text());
 
-    EXPECT_EQ(json["forecast"]["duration_ms"], 42);
-    EXPECT_EQ(json["forecast"]["duration"][1]["basis"], "b");
-    EXPECT_EQ(json["forecast"]["lost"][0]["reason"], "it does not answer");
-    EXPECT_EQ(json["forecast"]["successor_lag_seconds"], 3);
+    EXPECT_EQ(foreseen["duration_ms"], 42);
+    EXPECT_EQ(foreseen["duration"][1]["basis"], "b");
+    EXPECT_EQ(foreseen["lost"][0]["reason"], "it does not answer");
+    EXPECT_EQ(foreseen["successor_lag_seconds"], 3);
+    EXPECT_EQ(json["forecast"]["successor"], "127.0.0.1:20721");
     EXPECT_EQ(json["findings"][0]["waits_ms"], 2500);
     EXPECT_EQ(json["findings"][0]["refusal_kind"], "waiting");
 }
@@ -198,7 +202,7 @@ TEST(PolicyForms, TheDocumentComesWithItsVersionAndAuthor) {
     EXPECT_EQ(json["version"], 3);
     EXPECT_EQ(json["by"], "ann");
     EXPECT_EQ(json["comment"], "<why>");
-    EXPECT_EQ(json["at"], "2026-01-05 08:00:00");
+    EXPECT_EQ(json["at"], "2026-01-05 08:00:00.000");
     EXPECT_EQ(json["document"]["rules"][0]["set"]["mode"], "shadow");
     EXPECT_TRUE(policy::parse(json["document"].dump()).good());
 }
