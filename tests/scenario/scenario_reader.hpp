@@ -467,7 +467,7 @@ inline bool read_member(Server& server, const std::string& key, const YAML::Node
     else if (key == "semi_sync") {
         auto& x = state.semi_sync;
         x.available = true;
-        x.new_names = !is_mariadb(server);
+        x.new_names = !detail::is_mariadb(server);
         for (const auto& entry : value) {
             const auto what = entry.first.as<std::string>();
             if (what == "source")
