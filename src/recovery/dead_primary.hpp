@@ -61,6 +61,8 @@ private:
     // Instead of it.
     Move give_up(State state, std::string reason);
     [[nodiscard]] std::vector<Step> undo() const;
+    [[nodiscard]] bool below_helper(const Instance& follower) const;
+    [[nodiscard]] std::string left_below() const;
     [[nodiscard]] bool serves_on() const;
 
     [[nodiscard]] std::vector<InstanceId> all_ids() const;

@@ -169,6 +169,40 @@ bool DeadPrimary::serves_on() const {
     return chosen != nullptr && chosen->reachable() && !writable(*chosen);
 }
 
+/// It was made to follow another one, to be caught up for a promotion. Left there, one of two
+/// co-primaries would make a ring of three when the other one comes back.
+bool DeadPrimary::below_helper(const Instance& follower) const {
+    if (!record_.displaced.empty() || !contains(record_.replicas, follower.id) ||
+        !record_.positions.contains(follower.id) || !follower.is_replica() ||
+        old_channel(follower) != nullptr) {
+        return false;
+    }
+    const auto ids = all_ids();
+    const Instance* source = topology_.find(follower.source());
+    return source != nullptr && (contains(ids, source->id) || contains(ids, source->source()));
+}
+
+/// Those that could not be pointed back: for people to mend.
+std::string DeadPrimary::left_below() const {
+    std::string out;
+    for (const Instance* follower : followers_) {
+        if (!below_helper(*follower)) {
+            continue;
+        }
+        const bool maria = is_mariadb(*follower);
+        out += "; " + follower->id.text() + " still follows " + follower->source().text() +
+               ", from which it was to get what it lacked, because " +
+               (follower->reachable() ? "it could not be pointed back (see the steps)"
+                                      : "it does not answer") +
+               ". When it has applied what it received: " +
+               (maria ? "STOP SLAVE; CHANGE MASTER TO MASTER_HOST='"
+                      : "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_HOST='") +
+               record_.failed.host + (maria ? "', MASTER_PORT=" : "', SOURCE_PORT=") +
+               std::to_string(record_.failed.port) + (maria ? "; START SLAVE" : "; START REPLICA");
+    }
+    return out;
+}
+
 /// Lets replication run again as before, so that giving up leaves nothing worse behind.
 std::vector<Step> DeadPrimary::undo() const {
     std::vector<Step> steps;
@@ -190,6 +224,12 @@ std::vector<Step> DeadPrimary::undo() const {
             // A promotion that stopped half-way has made it forget its source.
             steps.push_back(make_step(StepKind::repoint, *follower, policy_.step_limit));
             steps.back().source = record_.failed;
+        } else if (below_helper(*follower) && attempts(record_, StepKind::repoint, follower->id) < promotion_tries) {
+            // Started by the next stage: here it would be waited for until it is connected.
+            steps.push_back(make_step(StepKind::repoint, *follower, policy_.step_limit));
+            steps.back().source = record_.failed;
+            steps.back().start = false;
+            steps.back().start_applier = !contains(record_.appliers_stopped_before, follower->id);
         }
     }
     if (serves_on()) {
@@ -223,7 +263,7 @@ Move DeadPrimary::give_up(State state, std::string reason) {
     }
     Finish finish;
     finish.state = state;
-    finish.outcome = std::move(reason);
+    finish.outcome = std::move(reason) + left_below();
     return finish;
 }
 

@@ -99,7 +99,9 @@ void succeeded(Record& record, const Step& step, const StepReport& report) {
             std::erase(record.stopped_by_us, step.target);
             break;
         case StepKind::repoint:
-            std::erase(record.stopped_by_us, step.target);
+            if (step.start) {
+                std::erase(record.stopped_by_us, step.target);
+            }
             if (record.kind != analysis::RecoveryKind::dead_primary ||
                 step.source == record.successor) {
                 add_once(record.repointed, step.target);

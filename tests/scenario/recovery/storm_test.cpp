@@ -298,6 +298,12 @@ void Storm::check_end(const World& world) {
             EXPECT_NE(world.servers.at(name).state.channels.at(0).receiver, ThreadState::stopped)
                 << name << " is left stopped\n"
                 << story(world);
+            if (record.displaced.empty() &&
+                record.outcome.find(id(name).text() + " still follows") == std::string::npos) {
+                EXPECT_EQ(world.servers.at(name).state.channels.at(0).source, id("p1"))
+                    << name << " is left below another one, and nobody is told\n"
+                    << story(world);
+            }
         }
     }
 }

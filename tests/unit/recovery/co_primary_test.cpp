@@ -83,6 +83,72 @@ TEST(CoPrimary, ThePassiveOneIsCaughtUpFirst) {
     EXPECT_THAT(world.done, testing::Contains("let p2:3306 replicate from r1:3306"));
 }
 
+/// p2 lacks what r1 has and follows r1 for that; then r1 is gone.
+Record caught_up_in_vain(
+    World& world, const std::function<std::optional<Error>(const Step&)>& trouble = {}
+) {
+    world.trouble = trouble;
+    Drive drive(world, begun(world), enabled_policy());
+    drive.on_stage = [&](const Stage& stage) {
+        const auto& step = stage.steps.front();
+        if (step.kind == StepKind::repoint && step.source == id("r1")) {
+            world.unreached.insert("r1");  // so that nothing of it arrives
+        } else if (step.kind == StepKind::wait_applied && step.target == id("p2")) {
+            world.kill("r1");
+        }
+    };
+    EXPECT_TRUE(drive.run()) << testing::PrintToString(drive.intents());
+    EXPECT_THAT(world.done, testing::Contains("let p2:3306 replicate from r1:3306"));
+    return drive.record();
+}
+
+scenario::Scenario one_ahead() {
+    auto setting = pair_of(false);
+    setting.meanwhile.at("r1").state.executed_gtid_set = scenario::expand_gtids("p1:1-101");
+    return setting;
+}
+
+TEST(CoPrimary, OneThatCannotBeCaughtUpIsPointedBackToItsPartner) {
+    World world(one_ahead());
+
+    const auto record = caught_up_in_vain(world);
+
+    EXPECT_EQ(record.state, State::failed) << record.outcome;
+    EXPECT_THAT(world.writable(), testing::IsEmpty());
+    const auto& channel = world.at("p2").state.channels.at(0);
+    EXPECT_EQ(channel.source, id("p1"));
+    EXPECT_NE(channel.receiver, ThreadState::stopped) << "it waits for p1 as before";
+    EXPECT_THAT(record.outcome, testing::Not(HasSubstr("still follows")));
+    EXPECT_THAT(record.stopped_by_us, testing::Not(testing::Contains(id("p2"))));
+
+    world.revive("p1");
+    world.flow();
+    EXPECT_EQ(
+        gtid::missing_from(World::executed(world.at("p1")), World::received(world.at("p2"))), 0U
+    ) << "it gets again what p1 writes";
+}
+
+TEST(CoPrimary, OneThatCannotBePointedBackIsToldWithTheRemedy) {
+    World world(one_ahead());
+
+    const auto record = caught_up_in_vain(world, [](const Step& step) -> std::optional<Error> {
+        if (step.kind == StepKind::repoint && step.source == id("p1")) {
+            return Error(Errc::refused, "its relay logs would be dropped");
+        }
+        return std::nullopt;
+    });
+
+    EXPECT_EQ(record.state, State::failed);
+    EXPECT_EQ(world.at("p2").state.channels.at(0).source, id("r1"));
+    EXPECT_THAT(
+        record.outcome,
+        HasSubstr("p2:3306 still follows r1:3306, from which it was to get what it lacked, because "
+                  "it could not be pointed back (see the steps). When it has applied what it "
+                  "received: STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_HOST='p1', "
+                  "SOURCE_PORT=3306; START REPLICA")
+    );
+}
+
 TEST(CoPrimary, TheOneThatIsWritableGoesOnAndGetsTheReplicas) {
     World world(pair_of(true));
     world.at("p2").state.executed_gtid_set = scenario::expand_gtids("p1:1-100,p2:1-7");
