@@ -143,6 +143,31 @@ protected:
                view->recoveries.front()->record.state == recovery::State::done;
     }
 
+    /// How many servers count as replaced primaries, by what is written.
+    [[nodiscard]] auto deposed() const {
+        return std::count_if(
+            backend.documents.begin(),
+            backend.documents.end(),
+            [](const auto& entry) {
+                return entry.first.first == "deposed" && !entry.second.data.empty();
+            }
+        );
+    }
+
+    /// What is written of the only cluster, "" = nothing.
+    [[nodiscard]] std::string written_cluster() const {
+        const auto found =
+            std::find_if(backend.documents.begin(), backend.documents.end(), [](const auto& entry) {
+                return entry.first.first == "cluster";
+            });
+        return found != backend.documents.end() ? found->second.data : "";
+    }
+
+    asio::io_context io{1};
+    fake::World world{io.get_executor()};
+    fake::Backend backend;
+    fake::Peers peers;
+
     asio::io_context io{1};
     fake::World world{io.get_executor()};
     fake::Backend backend;

@@ -33,6 +33,7 @@ struct Server {
     InstanceId source;  // empty: none
     bool cut_from_source = false;
     bool receiver_on = true, applier_on = true;
+    std::uint64_t uptime_seconds = 100'000;
     std::map<std::string, std::uint64_t> executed, received;  // uuid -> highest
 
     [[nodiscard]] static std::string text(const std::map<std::string, std::uint64_t>& set) {
@@ -229,6 +230,7 @@ private:
         state.identity.log_replica_updates = true;
         state.identity.gtid_mode = "ON";
         state.identity.has_super_read_only = true;
+        state.uptime_seconds = server.uptime_seconds;
         state.read_only = server.read_only;
         state.super_read_only = server.read_only;
         state.binlog = topology::LogPosition("bin.000001", 4 + server.executed.size());
@@ -455,6 +457,8 @@ struct Backend {
     std::uint64_t epoch = 0;
     std::string holder;
     bool down = false;
+    bool takes_no_writes = false;
+    std::function<void()> on_write = [] {};  // after each transaction
 };
 
 class Lease final : public ports::Lease {
@@ -468,6 +472,9 @@ public:
     }
 
     void lose() { believes_ = false; }
+
+    /// A renewal that came late, and nobody else was quicker.
+    void renew() { believes_ = true; }
 
     Duration left = 2s;
 
@@ -512,7 +519,7 @@ public:
     Task<Result<void>> write(std::vector<ports::Document> documents, Deadline /*deadline*/)
         override {
         co_await sleep_for(1ms);
-        if (backend_.down) {
+        if (backend_.down || backend_.takes_no_writes) {
             co_return fail(Errc::unreachable, "backend down");
         }
         const auto status = lease_.status();
@@ -525,6 +532,7 @@ public:
             backend_.documents[{document.kind, document.key}] = document;
         }
         ++writes;
+        backend_.on_write();
         co_return Result<void>{};
     }
 
