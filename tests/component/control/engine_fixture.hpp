@@ -27,7 +27,8 @@ struct Node {
         fake::Backend& backend,
         fake::Peers& peers,
         const std::string& name,
-        Settings settings
+        Settings settings,
+        const Duration* ahead = nullptr  // by so much its wall clock is
     )
         : lease(backend, name),
           store(backend, lease),
@@ -42,9 +43,10 @@ struct Node {
               hooks,
               peers,
               [settings]() -> Result<Settings> { return settings; },
-              [] {
+              [ahead] {
                   return std::chrono::duration_cast<std::chrono::milliseconds>(
-                             std::chrono::system_clock::now().time_since_epoch()
+                             std::chrono::system_clock::now().time_since_epoch() +
+                             (ahead != nullptr ? *ahead : Duration{})
                   )
                       .count();
               }
@@ -93,8 +95,8 @@ protected:
     }
 
     void start(Settings s) {
-        a = std::make_unique<Node>(io, world, backend, peers, "a", s);
-        b = std::make_unique<Node>(io, world, backend, peers, "b", s);
+        a = std::make_unique<Node>(io, world, backend, peers, "a", s, &ahead);
+        b = std::make_unique<Node>(io, world, backend, peers, "b", s, &ahead);
         group = std::make_unique<TaskGroup>(io.get_executor());
         group->spawn("a", a->engine.run());
         group->spawn("b", b->engine.run());
@@ -172,6 +174,7 @@ protected:
     fake::World world{io.get_executor()};
     fake::Backend backend;
     fake::Peers peers;
+    Duration ahead{};  // of the real time are the wall clocks
     std::unique_ptr<Node> a, b;
     std::unique_ptr<TaskGroup> group;
 };
