@@ -49,6 +49,7 @@ std::span<const Route> health_routes();
 std::span<const Route> instance_routes();
 std::span<const Route> cluster_routes();
 std::span<const Route> recovery_routes();
+std::span<const Route> recover_routes();
 std::span<const Route> maintenance_routes();
 std::span<const Route> operate_routes();
 std::span<const Route> order_routes();

@@ -22,6 +22,7 @@ std::vector<Section> sections() {
         {"Clusters", cluster_routes()},
         {"Servers", instance_routes()},
         {"Analysis and recovery", recovery_routes()},
+        {"Recoveries by order", recover_routes()},
         {"Downtime, maintenance, tags, promotion rules", maintenance_routes()},
         {"Changes of a primary by order", order_routes()},
         {"Discovery and operation", operate_routes()},
