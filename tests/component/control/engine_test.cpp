@@ -26,6 +26,25 @@ TEST_F(EngineTest, FindsTheTopologyFromOneSeedAndTheStandbySeesIt) {
     EXPECT_EQ(b->engine.view()->topology->clusters().front().name, "p:3306");
 }
 
+TEST_F(EngineTest, AServerThatNeverLetUsInKeepsNothingFromBeingStored) {
+    auto with_stranger = settings();
+    with_stranger.seeds.emplace_back("stranger", 3306);
+    start(with_stranger);
+    a->servers.refused = [](const InstanceId& id) { return id.host == "stranger"; };
+    const auto found = [&](const Node& node) {
+        const auto view = node.engine.view();
+        return std::any_of(view->findings.begin(), view->findings.end(), [](const auto& finding) {
+            return finding.subject.host == "stranger";
+        });
+    };
+
+    ASSERT_TRUE(until([&] { return found(*a); }));
+
+    EXPECT_TRUE(until([&] {
+        return found(*b) && b->engine.view()->topology->instances().size() == 5;
+    }));
+}
+
 TEST_F(EngineTest, ReplacesADeadPrimaryWithoutLoss) {
     start(settings());
     ASSERT_TRUE(until([&] { return complete(*a, 4); }));

@@ -254,7 +254,7 @@ TEST_F(PolicyTest, ARuleThatConcernsOnlyDetectionHolds) {
         }
         return analysis::Severity::none;
     };
-    world.servers.at("p").read_only = true;
+    world.at("p").read_only = true;
     ASSERT_TRUE(until([&] { return severity() == analysis::Severity::warning; }));
 
     ASSERT_TRUE(set(rule(R"({"detection":{"read_only_after":"1h"}})"), 0));
@@ -282,7 +282,7 @@ TEST_F(PolicyTest, AForecastIsOfTheFactsOfItsView) {
     const auto after = a->engine.view();
     EXPECT_NE(foreseen(*after).successor, chosen);
     EXPECT_FALSE(foreseen(*after).successor.empty());
-    EXPECT_THAT(foreseen(*after).blockers, Contains(HasSubstr("ann")));
+    EXPECT_THAT(foreseen(*after).blockers, Contains(HasSubstr("baton automatic on")));
     EXPECT_EQ(foreseen(*before).successor, chosen);
     EXPECT_THAT(foreseen(*before).blockers, IsEmpty());
 }

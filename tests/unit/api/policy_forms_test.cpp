@@ -94,9 +94,9 @@ TEST(Timeline, TellsWhatWasSeenDecidedAndDoneNewestFirst) {
 
     EXPECT_EQ(
         kinds_of(json),
-        (std::vector<std::string>{"policy", "over", "done", "role", "taken", "detected"})
+        (std::vector<std::string>{"policy", "done", "over", "role", "taken", "detected"})
     );
-    const auto& done = json["entries"][2];
+    const auto& done = json["entries"][1];
     EXPECT_EQ(done["recovery_number"], 17);
     EXPECT_EQ(done["steps"][0]["text"], "promote 127.0.0.1:20720");
     EXPECT_EQ(json["entries"][4]["recovery"], view.recoveries.front()->record.id);
@@ -202,7 +202,7 @@ TEST(PolicyForms, TheDocumentComesWithItsVersionAndAuthor) {
     EXPECT_EQ(json["version"], 3);
     EXPECT_EQ(json["by"], "ann");
     EXPECT_EQ(json["comment"], "<why>");
-    EXPECT_EQ(json["at"], "2026-01-05 08:00:00.000");
+    EXPECT_EQ(json["at"], "2026-01-05 08:00:00");
     EXPECT_EQ(json["document"]["rules"][0]["set"]["mode"], "shadow");
     EXPECT_TRUE(policy::parse(json["document"].dump()).good());
 }
