@@ -526,6 +526,11 @@ public:
         if (backend_.holder != status.token || backend_.epoch != lease_.epoch()) {
             co_return fail(Errc::not_leader, "fenced");
         }
+        if (std::any_of(documents.begin(), documents.end(), [](const auto& document) {
+                return document.key.empty();
+            })) {
+            co_return fail(Errc::invalid_argument, "document key ''");  // as the real one does
+        }
         for (auto& document : documents) {
             document.seq = backend_.next_seq++;
             document.epoch = backend_.epoch;
