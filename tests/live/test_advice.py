@@ -6,6 +6,8 @@ import time
 
 from lab import active_node, eventually, wait_one_primary
 from lab.case import LiveTest
+from lab.flavour import BATON_USER, REPLICATION_PASSWORD, REPLICATION_USER
+from lab.nodes import secret_file
 from lab.paths import baton_binary
 
 TIMEOUT = 180
@@ -15,9 +17,14 @@ class AdviceTest(LiveTest):
     def start(self, flavour, tree=2, settings=None, **options):
         self.need(flavour)
         self.topology = self.lab.topology(flavour, tree, **options)
+        settings = {"topology": self.account(REPLICATION_USER, REPLICATION_PASSWORD), **(settings or {})}
         self.nodes = self.lab.nodes("sqlite", [self.topology.seed], count=1, settings=settings)
         eventually(lambda: active_node(self.nodes).knows(self.topology.servers), 20, "all servers are found")
         self.cluster = self.topology.seed
+
+    def account(self, user, password):
+        secret = secret_file(self.lab.folder / "replication.password", password)
+        return {"replication_user": user, "replication_password_file": str(secret)}
 
     def advice(self):
         return self.nodes[0].json(f"/api/v1/clusters/{self.cluster}/advice")
@@ -157,6 +164,37 @@ class Statements(AdviceTest):
     @staticmethod
     def durable(server):
         return server.value("SELECT @@sync_binlog = 1 AND @@innodb_flush_log_at_trx_commit = 1") == 1
+
+
+class ReplicationUser(AdviceTest):
+    """Another account than that of the replicas, which the primary has not, or not with the right to replicate."""
+
+    def check(self, flavour):
+        self.need(flavour)
+        self.topology = self.lab.topology(flavour, 1)
+        primary = self.topology.primary
+        primary.execute(f"GRANT SELECT (User, Host, Repl_slave_priv) ON mysql.user TO '{BATON_USER}'@'%'")
+        settings = {"topology": self.account("comeback", "secret")}
+        self.nodes = self.lab.nodes("sqlite", [self.topology.seed], count=1, settings=settings)
+        eventually(lambda: active_node(self.nodes).knows(self.topology.servers), 20, "all servers are found")
+        self.cluster = self.topology.seed
+
+        def says(words):
+            told = [advice for advice in self.advice() if advice["code"] == "replication_user_missing"]
+            return told and words in told[0]["sentence"] and told[0]["server"] == primary.address and told[0]["statements"]
+
+        eventually(lambda: says("does not exist here"), 25, "the account is missed")
+        primary.execute("CREATE USER 'comeback'@'%' IDENTIFIED BY 'secret'")
+        grant = eventually(lambda: says("has not been granted REPLICATION SLAVE"), 25, "its right is missed")
+        self.assertEqual(grant, ["GRANT REPLICATION SLAVE ON *.* TO 'comeback'@'%'"])
+        primary.execute(grant[0])
+        eventually(lambda: not self.codes() & {("replication_user_missing", "primary")}, 25, "all is well")
+
+    def test_mysql(self):
+        self.check("mysql")
+
+    def test_mariadb(self):
+        self.check("mariadb")
 
 
 class DroppedRelayLog(AdviceTest):

@@ -214,6 +214,17 @@ class Stored(PolicyTest):
         told = [entry["rule"] for entry in self.timeline(self.standby, self.id, "policy")]
         self.assertEqual(set(told), {f"policy version {n}" for n in (1, 2, 3)})
 
+        self.assertTrue(self.explain(self.active, self.id)["settings"], "the lab's servers are not durable")
+        status, answer = self.send(
+            self.active, "/api/v1/policy/document?expected=3",
+            [{"name": "quiet", "match": {"clusters": ["*"]}, "set": {"advice": {"ignore": ["no_such"]}}}],
+        )
+        self.assertEqual(status, 400, answer)
+        quiet = [{"name": "quiet", "match": {"clusters": ["*"]}, "set": {"advice": {"ignore": ["*"]}}}]
+        self.assertEqual(self.send(self.active, "/api/v1/policy/document?expected=3", quiet)[0], 200)
+        for node in self.nodes:
+            eventually(lambda node=node: not self.explain(node, self.id)["settings"], 5, f"{node} gives no advice here")
+
     def test_wait_is_counted_down_and_outlives_the_node(self):
         rules = [{"name": "slow", "match": {"clusters": ["*"]}, "set": {"wait_before_acting": "4s"}}]
         self.assertEqual(self.send(self.active, "/api/v1/policy/document?expected=0", rules)[0], 200)
