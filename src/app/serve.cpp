@@ -3,6 +3,7 @@
 
 #include "notify.hpp"
 #include "settings.hpp"
+#include "stop_order.hpp"
 #include "version.hpp"
 
 #include "baton/api/peers.hpp"
@@ -32,6 +33,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <thread>
 
 namespace baton::app {
@@ -278,16 +281,28 @@ int serve(const std::string& config_file) {
     };
     store::LeaseRunner lease(std::move(lease_options));
     own_token = lease.status().token;
+    std::function<bool()> may_act = [&lease] { return lease.may_act(); };
+    store::FenceSource* fence = &lease;
+    std::optional<StopOrder> stop_order;
+    std::optional<StoppingFence> stopping_fence;
+    if (const char* file = std::getenv("BATON_TEST_STOP"); file != nullptr) {
+        stop_order.emplace(file);
+        fence = &stopping_fence.emplace(lease, *stop_order);
+        may_act = [&lease, &stop_order] {
+            const bool allowed = lease.may_act();
+            if (allowed) {
+                stop_order->allowed("act");
+            }
+            return allowed;
+        };
+    }
     server::ManagedServers servers(
-        core.get_executor(),
-        connector,
-        server_options(*config),
-        [&lease] { return lease.may_act(); }
+        core.get_executor(), connector, server_options(*config), std::move(may_act)
     );
 
     store::BackendStoreOptions store_options;
     store_options.backend = *backend;
-    store::BackendStore documents(std::move(store_options), lease);
+    store::BackendStore documents(std::move(store_options), *fence);
 
     control::Identity identity;
     identity.name = config->node.name;

@@ -14,6 +14,7 @@ namespace baton::control {
 namespace {
 
 constexpr Duration hand_over_limit = 1s;      // for the one that is meant to take the lease
+constexpr Duration look_limit = 200ms;        // for who is told that there is something to see
 constexpr Duration stand_back_limit = 150ms;  // for the others to be told to leave it
 
 }  // namespace
@@ -102,10 +103,26 @@ Task<Result<void>> Engine::Impl::await_holder(std::string to) {
     );
 }
 
+std::vector<ports::NodeRow> Engine::Impl::other_living_nodes() const {
+    const auto own = lease.status().token;
+    std::vector<ports::NodeRow> others;
+    std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(others), [&](const auto& node) {
+        return node.alive && node.token != own;
+    });
+    return others;
+}
+
+/// Of this node's epoch: a node that has not seen it held does not take it at once when it is given
+/// back, but waits for the whole lease.
+Task<void> Engine::Impl::tell_others_to_look() {
+    co_await peers.look(other_living_nodes(), now() + look_limit);
+}
+
 /// Writes down what is known and why, and releases the lease.
 /// `to`: name of the node that is to take it, "" = any.
 Task<void> Engine::Impl::give_back(std::string to, std::string message, std::string by) {
     audit("hand-over", {}, "", message, by);
+    auto others = other_living_nodes();
     std::vector<ports::Document> documents;
     for (const auto& [name, data] : outbox) {
         documents.emplace_back(name.first, name.second, data);
@@ -113,11 +130,6 @@ Task<void> Engine::Impl::give_back(std::string to, std::string message, std::str
     if (auto written = co_await commit(std::move(documents), 500ms); !written) {
         log::warning("handing over with state not written: {}", written.error().what);
     }
-    const auto own = lease.status().token;
-    std::vector<ports::NodeRow> others;
-    std::copy_if(nodes.begin(), nodes.end(), std::back_inserter(others), [&](const auto& node) {
-        return node.alive && node.token != own;
-    });
     if (!to.empty()) {
         auto bystanders = others;
         std::erase_if(bystanders, [&](const auto& node) { return node.name == to; });
@@ -126,7 +138,7 @@ Task<void> Engine::Impl::give_back(std::string to, std::string message, std::str
     }
     lease.release();
     role_signal.set();
-    co_await peers.look(std::move(others), now() + 200ms);
+    co_await peers.look(std::move(others), now() + look_limit);
 }
 
 }  // namespace baton::control

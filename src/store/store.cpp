@@ -262,9 +262,23 @@ private:
             if (now >= deadline) {
                 break;
             }
-            auto done = database_.connect(address_, std::min(deadline, now + connect_limit));
+            // When all addresses took too long they get more, and more than this job has: a backend
+            // that answers slowly (TLS over a long way) serves the next one.
+            const auto rounds =
+                std::min<std::size_t>(slow_connects_ / database_.address_count(), 2);
+            const auto limit = now + connect_limit * (1U << rounds);
+            auto done =
+                database_.connect(address_, rounds == 0 ? std::min(deadline, limit) : limit);
             if (done) {
+                slow_connects_ = 0;
+                if (std::chrono::steady_clock::now() >= deadline) {
+                    return fail(Errc::timeout, "connecting took all the time there was");
+                }
                 return {};
+            }
+            // Unavailable: the attempt before this one is about to end.
+            if (const auto code = done.error().code; code != Errc::unavailable) {
+                slow_connects_ = code == Errc::timeout ? slow_connects_ + 1 : 0;
             }
             last = done.error().in(database_.address());
             address_ = (address_ + 1) % database_.address_count();
@@ -370,6 +384,7 @@ private:
     NodeWatch nodes_;
     Writer writer_;
     std::size_t address_ = 0;
+    std::size_t slow_connects_ = 0;  // attempts in a row that ran out of their time
     std::optional<std::size_t> followed_;
     std::chrono::steady_clock::time_point follow_again_;
     std::string last_failure_;
