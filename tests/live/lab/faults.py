@@ -158,7 +158,11 @@ class OneWayDrop(_Drop):
 
 
 class PeerDrop(_Drop):
-    """While active, nothing gets from some processes (gid, pid) to a port, nor back to them; all others reach it."""
+    """While active, nothing gets from some processes (gid, pid) to a port, nor back to them; all others reach it.
+
+    What is left to be sent on a connection that its process has closed meanwhile belongs to no group any more: a lost
+    acknowledgement would arrive after all. So their connections are cut by their ports, too.
+    """
 
     def __init__(self, port, peers):
         super().__init__()
@@ -170,9 +174,12 @@ class PeerDrop(_Drop):
             owner = _owner_rule(gid)
             self._add([*owner[:5], "--dport", str(self._port), *owner[5:]])
             for local in _ports_to(_ports_of(pid), self._port):
-                self._add(
-                    ["INPUT", "-i", "lo", "-p", "tcp", "--sport", str(self._port), "--dport", str(local), *_mark()]
-                )
+                for chain, interface, source, target in (
+                    ("INPUT", "-i", self._port, local), ("OUTPUT", "-o", local, self._port),
+                ):
+                    self._add(
+                        [chain, interface, "lo", "-p", "tcp", "--sport", str(source), "--dport", str(target), *_mark()]
+                    )
 
 
 class ConnectionDrop(_Drop):
