@@ -16,6 +16,11 @@ LEASE = 3.0  # seconds, the default
 # A killed node is replaced when its lease has run out; the rest is the interval of looking, and slack for two tests
 # on two cores.
 TAKEOVER_LIMIT = LEASE + 2.5
+# A node that hands over or stops is followed within 0.1 s, whenever it is asked; without the mistakes that tests guard
+# against here it took 0.25 s (a look interval), 1 s or the whole lease. Two tests and whatever else runs share two cores,
+# so the quickest must be within that, and the median within the second.
+FOLLOWED = 0.1
+FOLLOWED_LOADED = 0.5
 
 
 class NodeTest(LiveTest):
@@ -33,6 +38,11 @@ class NodeTest(LiveTest):
 
     def others(self):
         return [node for node in self.nodes if node is not self.active]
+
+    def check_followed(self, gaps):
+        self.assertLess(min(gaps), FOLLOWED, gaps)
+        self.assertLess(sorted(gaps)[len(gaps) // 2], FOLLOWED_LOADED, gaps)
+        self.assertLess(max(gaps), LEASE / 2, gaps)
 
     def check_works(self, node):
         """The node polls: a change of the topology is seen."""
@@ -109,10 +119,34 @@ class Active(NodeTest):
             gap = eventually(lambda: watch.gap(fault_at + took), 5, "an answer after the stop") + took
         print(f"stopped in {took:.3f} s, active again after {gap:.3f} s")
         self.assertEqual(self.active.process.exit_status(), 0)
-        self.assertLess(took, 2.0)
-        self.assertLess(gap, 1.5)
+        self.assertLess(took, 1.0)
+        self.assertLess(gap, 1.0)
         self.assertEqual(watch.violations(), [])
         self.check_works(successor)
+
+    def test_mariadb_stopped_in_its_first_second(self):
+        """Whoever has just become the active one is stopped: it is followed as soon as one that has been it for long."""
+        self.start()
+        gaps = []
+        for _ in range(5):
+            target = self.others()[0]
+            self.active.post(f"/api/v1/handover?to={target.name}")
+            eventually(target.is_active, 5, f"{target} is active", every=0.003)
+            asked_at = time.monotonic()
+            target.process.signal(15)
+            self.active = eventually(
+                lambda target=target: next((n for n in self.nodes if n is not target and n.is_active()), None), 10,
+                f"somebody follows {target}", every=0.003,
+            )
+            gaps.append(time.monotonic() - asked_at)
+            target.shut_down()
+            target.restart()
+            eventually(
+                lambda target=target: target.json("/api/v1/nodes")["self"]["active_name"] == self.active.name, 5,
+                f"{target} is back",
+            )
+        print("told to stop to active: " + ", ".join(f"{gap:.3f} s" for gap in gaps))
+        self.check_followed(gaps)
 
     def test_mariadb_cut_off_from_the_backend(self):
         """It cannot renew its lease: it must stop saying that it is active before another one says so."""
@@ -156,6 +190,7 @@ class HandOver(NodeTest):
         with LeaderWatch(self.nodes, every=0.01) as watch:
             gaps = []
             for run in range(6):
+                time.sleep(1.0)  # LeaderWatch goes by it that a lease does not come back within 0.9 s
                 active = active_node(self.nodes)
                 others = [node for node in self.nodes if node is not active]
                 target = others[run % 2]
@@ -178,9 +213,30 @@ class HandOver(NodeTest):
                 self.assertIn(f"{target.name} took it", answers[0].stdout)
                 self.assertIs(active_node(self.nodes), target)
             print("asked to active: " + ", ".join(f"{gap:.3f} s" for gap in gaps))
-            self.assertLess(sorted(gaps)[len(gaps) // 2], 1.0)  # 0.03 s on a quiet machine, with the client's start
+            self.check_followed(gaps)  # 0.03 s on a quiet machine, with the client's start
         self.assertEqual(watch.violations(), [])
         self.check_works(active_node(self.nodes))
+
+    def test_mariadb_in_its_first_second(self):
+        """Each node hands over as soon as it is the active one, and to one that stood by in the hand-over before."""
+        self.start()
+        gaps = []
+        for _ in range(10):  # too quick for LeaderWatch, for which a lease cannot come back within 0.9 s
+            target = self.nodes[(self.nodes.index(self.active) + 1) % 3]
+            asked_at = time.monotonic()
+            answers = []
+            asking = threading.Thread(
+                target=lambda: answers.append(self.active.post(f"/api/v1/handover?to={target.name}"))
+            )
+            asking.start()
+            eventually(target.is_active, 5, f"{target} is active", every=0.003)
+            gaps.append(time.monotonic() - asked_at)
+            asking.join()
+            self.assertEqual(answers[0][0], 200, answers[0][1])
+            self.active = target
+        print("asked to active: " + ", ".join(f"{gap:.3f} s" for gap in gaps))
+        self.check_followed(gaps)
+        self.check_works(self.active)
 
     def test_mariadb_refuses_who_cannot_take_it(self):
         self.start()
