@@ -297,6 +297,18 @@ std::string end_receiver_early(std::uint64_t receiver_session) {
     );
 }
 
+std::string start_receiver_briefly(
+    const Vocabulary& words, std::string_view channel, unsigned seconds
+) {
+    return fmt::format(
+        "SET @baton_net_timeout=@@global.slave_net_timeout;"
+        "SET GLOBAL slave_net_timeout=LEAST(@@global.slave_net_timeout,{});{};DO SLEEP(0.1);"
+        "SET GLOBAL slave_net_timeout=@baton_net_timeout",
+        seconds,
+        start_replication(words, Threads::receiver, channel)
+    );
+}
+
 std::uint64_t only_receiver(const ResultRows& process_list) {
     std::uint64_t found = 0;
     for (std::size_t row = 0; row < process_list.rows.size(); ++row) {

@@ -12,7 +12,6 @@ namespace baton::server {
 namespace {
 
 constexpr Duration session_idle_limit = 60s;
-constexpr Duration background_limit = 75s;  // STOP waits up to 60 s for half a transaction (MySQL)
 
 dialect::ResultRows rows_of(mysql::ResultSet set) {
     return dialect::ResultRows(std::move(set.columns), std::move(set.rows));

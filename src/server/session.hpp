@@ -23,6 +23,10 @@
 
 namespace baton::server {
 
+/// How long one is waited for at most. A STOP takes up to 60 s on MySQL (half a transaction in the
+/// relay log), and with the default slave_net_timeout on MariaDB 11.8 (silent source).
+constexpr Duration background_limit = std::chrono::seconds(75);
+
 /// A statement sent on a second session, because nobody knows how long the server takes for it. It
 /// lives in Common::background until it is answered, or until this node may not act any more.
 class BackgroundStatement {

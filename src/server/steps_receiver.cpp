@@ -53,13 +53,19 @@ Task<Result<std::string>> before_stop(
     co_return receiver == 0 ? std::string() : dialect::end_receiver_early(receiver);
 }
 
-Task<Result<void>> restart_receiver(
-    std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
+namespace {
+
+/// By one packet, so that the receiver runs even if this node dies in between.
+Task<Result<void>> stop_and_start(
+    std::shared_ptr<Target> target,
+    std::string channel,
+    std::string first,
+    std::string start,
+    Deadline deadline
 ) {
     Session& session = target->session;
     std::string sql = first.empty() ? std::string{} : first + ";";
-    sql += dialect::stop_replication(session.words(), Threads::receiver, channel) + ";" +
-           dialect::start_replication(session.words(), Threads::receiver, channel);
+    sql += dialect::stop_replication(session.words(), Threads::receiver, channel) + ";" + start;
     Result<Background> sent = co_await session.change_in_background(std::move(sql), deadline);
     if (!sent) {
         co_return sent.error();
@@ -81,7 +87,65 @@ Task<Result<void>> restart_receiver(
     co_return Result<void>();
 }
 
+}  // namespace
+
+Task<Result<void>> restart_receiver(
+    std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
+) {
+    std::string start =
+        dialect::start_replication(target->session.words(), Threads::receiver, channel);
+    co_return co_await stop_and_start(
+        std::move(target), std::move(channel), std::move(first), std::move(start), deadline
+    );
+}
+
 namespace {
+
+/// The attempt must not outlast the question by much: nobody can stop it.
+constexpr unsigned brief_attempt_seconds = 2;
+
+/// A recovery has to stop the receivers of a silent source, and must not wait for
+/// slave_net_timeout.
+Task<Result<void>> restart_as_witness(
+    std::shared_ptr<Target> target, std::string channel, std::string first, Deadline deadline
+) {
+    const auto& words = target->session.words();
+    std::string start = words.stop_waits_for_attempt
+                            ? dialect::start_receiver_briefly(words, channel, brief_attempt_seconds)
+                            : dialect::start_replication(words, Threads::receiver, channel);
+    co_return co_await stop_and_start(
+        std::move(target), std::move(channel), std::move(first), std::move(start), deadline
+    );
+}
+
+/// A connection that came of a brief attempt would be made again after each quiet moment.
+Task<void> with_its_own_patience(std::shared_ptr<Target> target, Channel channel) {
+    Session& session = target->session;
+    if (!session.words().stop_waits_for_attempt) {
+        co_return;
+    }
+    const Deadline deadline = session.common().now() + 2s;
+    Result<std::string> first = co_await before_stop(target, channel, deadline);
+    if (first) {
+        const Result<void> restarted =
+            co_await restart_receiver(target, channel.name, std::move(*first), deadline);
+        // What is asked next shall not find it on its way.
+        while (restarted && session.common().now() < deadline) {
+            Result<Look> look = co_await session.look(deadline);
+            const Channel* now = look ? look->channel(channel.name) : nullptr;
+            if (now == nullptr || now->receiver != ThreadState::connecting) {
+                co_return;
+            }
+            co_await sleep_for(poll_pause);
+        }
+        if (restarted) {
+            co_return;
+        }
+        first = restarted.error();
+    }
+    // It restarts by itself the first time that its source is quiet for two seconds.
+    log::info("{}: {}", session.id().text(), first.error().what);
+}
 
 /// MySQL interrupts a receiver when a STOP begins, and then every two seconds; inside an attempt to
 /// connect only the second time counts (tried on 9.7). So a recovery, which has to stop receivers
@@ -132,7 +196,7 @@ Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline dea
             co_return first.error();
         }
         const Result<void> restarted =
-            co_await restart_receiver(target, step.channel, std::move(*first), deadline);
+            co_await restart_as_witness(target, step.channel, std::move(*first), deadline);
         if (!restarted) {
             co_return restarted.error();
         }
@@ -162,6 +226,9 @@ Task<StepResult> witness(std::shared_ptr<Target> target, Step step, Deadline dea
         report.heard = channel->receiver == ThreadState::running && second == nullptr;
         report.text = receiver_text(*channel);
         if (report.heard || failed || now - asked >= enough || now + poll_pause >= deadline) {
+            if (report.heard && !attempting) {
+                co_await with_its_own_patience(target, *channel);
+            }
             co_return report;
         }
         if (once_more && now - asked >= at_once && channel->receiver == ThreadState::connecting) {

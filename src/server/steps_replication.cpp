@@ -22,6 +22,8 @@ constexpr Duration stop_patience = 100ms;
 /// STOP has set the receiver's abort flag well before this, once the server says that it is at it.
 constexpr Duration certain_after = 100ms;
 constexpr Duration poll_pause = 20ms;
+/// A server that answers no question for so long is not waited for, whatever the step's limit.
+constexpr Duration answer_limit = 10s;
 
 std::string count_text(const gtid::GtidSet& set) {
     return fmt::format("{} ({})", set.count(), clipped(set.text(), 200));
@@ -93,9 +95,6 @@ Task<Result<void>> send_stop(
 ) {
     Session& session = target->session;
     std::string sql = dialect::stop_replication(session.words(), Threads::receiver, channel);
-    if (session.words().mariadb()) {
-        co_return co_await session.change(std::move(sql), deadline);
-    }
     Result<Background> sent = co_await session.change_in_background(std::move(sql), deadline);
     if (!sent) {
         co_return sent.error();
@@ -689,12 +688,11 @@ Task<StepResult> repoint(std::shared_ptr<Target> target, Step step, Deadline dea
     // What is pending cannot be hurried (send_stop), and given up it would have to be waited for
     // by somebody else.
     const bool pending = target->stop != nullptr && !target->stop->done();
-    Result<bool> ended = co_await quiesce(
-        target,
-        step.channel,
-        true,
-        pending ? std::max(deadline, target->stop->sent + background_limit) : deadline
-    );
+    Deadline patience = deadline;
+    if (pending) {
+        patience = std::max(deadline, target->stop->sent + background_limit);
+    }
+    Result<bool> ended = co_await quiesce(target, step.channel, true, patience);
     if (!ended) {
         co_return ended.error();
     }

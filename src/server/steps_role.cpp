@@ -68,45 +68,35 @@ Task<void> finish_forgetting(
 }
 
 /// Stops what is left of replication and forgets the source. The server is writable already, so a
-/// STOP that takes its time (up to 60 s on MySQL when half a transaction is in the relay log)
-/// delays nobody: what does not end soon is finished in the background. Returns what to report.
+/// STOP that takes its time (up to 60 s on MySQL when half a transaction is in the relay log, up to
+/// slave_net_timeout on MariaDB 11.8 while the receiver tries to connect) delays nobody: what does
+/// not end soon is finished in the background. Returns what to report.
 Task<Result<std::string>> leave_source(
     std::shared_ptr<Target> target, Step step, Channel channel, Deadline deadline
 ) {
     constexpr Duration patience = 500ms;
     Session& session = target->session;
     const bool waiting = target->stop != nullptr && !target->stop->done();
-    if (session.words().mariadb()) {
-        const Result<void> stopped = co_await session.change(
-            dialect::stop_replication(session.words(), Threads::both, step.channel), deadline
+    Result<Background> sent = co_await session.change_in_background(
+        dialect::stop_replication(session.words(), Threads::both, step.channel), deadline
+    );
+    if (!sent) {
+        co_return sent.error();
+    }
+    const Background stop = *sent;
+    target->stop.reset();
+    const Duration wait = waiting ? Duration(20ms) : patience;  // it queues behind the first STOP
+    const bool ended = co_await stop->ended.wait(std::min(deadline, session.common().now() + wait));
+    if (!ended) {
+        Common& common = session.common();
+        common.background.spawn(
+            "forget source of " + session.id().text(),
+            finish_forgetting(&common, session.id(), stop, step.channel, channel.source)
         );
-        if (!stopped) {
-            co_return stopped.error();
-        }
-    } else {
-        Result<Background> sent = co_await session.change_in_background(
-            dialect::stop_replication(session.words(), Threads::both, step.channel), deadline
-        );
-        if (!sent) {
-            co_return sent.error();
-        }
-        const Background stop = *sent;
-        target->stop.reset();
-        const Duration wait =
-            waiting ? Duration(20ms) : patience;  // it queues behind the first STOP
-        const bool ended =
-            co_await stop->ended.wait(std::min(deadline, session.common().now() + wait));
-        if (!ended) {
-            Common& common = session.common();
-            common.background.spawn(
-                "forget source of " + session.id().text(),
-                finish_forgetting(&common, session.id(), stop, step.channel, channel.source)
-            );
-            co_return std::string("; its old source is forgotten when the STOP has ended");
-        }
-        if (stop->error.has_value()) {
-            co_return session.explain(*stop->error, "stop replication");
-        }
+        co_return std::string("; its old source is forgotten when the STOP has ended");
+    }
+    if (stop->error.has_value()) {
+        co_return session.explain(*stop->error, "stop replication");
     }
     const Result<void> forgotten =
         co_await session.change(dialect::forget_source(session.words(), step.channel), deadline);

@@ -165,6 +165,7 @@ private:
     topology::LogPosition binlog_before_;
     std::string uuid_before_, executed_before_;
     bool stands_still_ = false;  // the binary log did not move between the last two polls
+    bool stood_still_ = false;   // nor between those before
     std::uint64_t threads_running_ = 0;
     std::optional<std::uint64_t> turned_away_;  // counter
 };

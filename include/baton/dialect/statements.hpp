@@ -123,6 +123,13 @@ std::string process_list();
 /// and interrupts that; a source that lives was told meanwhile. It ends as by a STOP: at the same
 /// places, after what it was writing. Never fails: then the STOP just takes longer.
 std::string end_receiver_early(std::uint64_t receiver_session);
+/// MariaDB (Vocabulary::stop_waits_for_attempt). Starts the receiver so that its first attempt to
+/// connect lasts `seconds` at most: a receiver takes slave_net_timeout as it begins an attempt. A
+/// connection that comes of it reads no longer than that either, and is made again after a quiet
+/// moment. Several statements, for one packet.
+std::string start_receiver_briefly(
+    const Vocabulary& words, std::string_view channel, unsigned seconds
+);
 /// From an answer to process_list() of MariaDB; 0 unless there is exactly one, since the list does
 /// not tell their channels.
 std::uint64_t only_receiver(const ResultRows& process_list);

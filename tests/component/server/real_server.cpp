@@ -40,6 +40,28 @@ fs::path mysql_tree() {
     return tree != nullptr ? tree : BATON_MYSQL_TREE;
 }
 
+/// Empty: the installed MariaDB (tests/live/lab/flavour.py does the same).
+fs::path mariadb_tree() {
+    const char* tree = std::getenv("BATON_MARIADB_TREE");
+    return tree != nullptr ? tree : "";
+}
+
+fs::path loader_of(const fs::path& tree) {
+    for (const auto& entry : fs::directory_iterator(tree / "lib/x86_64-linux-gnu")) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with("ld-linux-") && fs::is_regular_file(fs::canonical(entry.path()))) {
+            return fs::canonical(entry.path());
+        }
+    }
+    throw std::runtime_error("no program loader in " + tree.string());
+}
+
+/// Renamed in MariaDB 11.
+fs::path share_of(const fs::path& tree) {
+    const fs::path renamed = tree / "usr/share/mariadb";
+    return fs::exists(renamed / "mariadb_system_tables.sql") ? renamed : tree / "usr/share/mysql";
+}
+
 /// Starts a program; its output goes to the log. It dies with this one.
 pid_t start(const std::vector<std::string>& words, const fs::path& log) {
     std::vector<char*> arguments;
@@ -95,6 +117,20 @@ Port free_port(const std::string& address) {
 }
 
 std::vector<std::string> program(Kind kind) {
+    if (kind == Kind::mariadb && !mariadb_tree().empty()) {
+        const fs::path other = mariadb_tree();
+        return {
+            loader_of(other),
+            "--library-path",
+            (other / "usr/lib/x86_64-linux-gnu").string() + ":" +
+                (other / "lib/x86_64-linux-gnu").string(),
+            other / "usr/sbin/mariadbd",
+            "--no-defaults",
+            "--basedir=" + (other / "usr").string(),
+            "--lc-messages-dir=" + share_of(other).string(),
+            "--character-sets-dir=" + (share_of(other) / "charsets").string(),
+        };
+    }
     if (kind == Kind::mariadb) {
         return {"/usr/sbin/mariadbd", "--no-defaults"};
     }
@@ -218,20 +254,53 @@ public:
     }
 
 private:
+    /// What mariadb-install-db does; that one is a script for a server which is installed.
+    static void bootstrap(const fs::path& folder, const fs::path& log) {
+        fs::create_directories(folder / "data/mysql");
+        std::ofstream input(folder / "bootstrap.sql");
+        input << "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n";
+        for (const char* name :
+             {"system_tables", "performance_tables", "system_tables_data", "sys_schema"}) {
+            for (const char* prefix : {"mariadb_", "mysql_"}) {
+                std::ifstream part(
+                    share_of(mariadb_tree()) / (std::string(prefix) + name + ".sql")
+                );
+                if (part) {
+                    input << part.rdbuf();
+                    break;
+                }
+            }
+        }
+        input.close();
+        std::string command = "exec";
+        for (const auto& word : program(Kind::mariadb)) {
+            command += " '" + word + "'";
+        }
+        command += " --bootstrap --datadir='" + (folder / "data").string() +
+                   "' --innodb-log-file-size=8M --max-allowed-packet=8M" +
+                   (::geteuid() == 0 ? " --user=root" : "") + " <'" +
+                   (folder / "bootstrap.sql").string() + "'";
+        run_to_end({"/bin/sh", "-c", command}, log);
+    }
+
     static void make(Kind kind, const fs::path& folder) {
         const fs::path log = folder / "log";
         const std::string data = "--datadir=" + (folder / "data").string();
         if (kind == Kind::mariadb) {
-            run_to_end(
-                {"/usr/bin/mariadb-install-db",
-                 "--no-defaults",
-                 "--auth-root-authentication-method=normal",
-                 "--skip-test-db",
-                 data,
-                 "--innodb-log-file-size=8M",
-                 ::geteuid() == 0 ? "--user=root" : "--skip-name-resolve"},
-                log
-            );
+            if (mariadb_tree().empty()) {
+                run_to_end(
+                    {"/usr/bin/mariadb-install-db",
+                     "--no-defaults",
+                     "--auth-root-authentication-method=normal",
+                     "--skip-test-db",
+                     data,
+                     "--innodb-log-file-size=8M",
+                     ::geteuid() == 0 ? "--user=root" : "--skip-name-resolve"},
+                    log
+                );
+            } else {
+                bootstrap(folder, log);
+            }
             run_to_end(
                 {"/usr/bin/openssl",
                  "req",
