@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::dialect {
 
@@ -79,8 +80,12 @@ bool StateReader::wants_sessions() const {
         return true;
     }
     const auto& semi_sync = state_.semi_sync;
-    const bool unacknowledged = semi_sync.source_enabled && semi_sync.source_status &&
-                                semi_sync.clients < semi_sync.wait_for_replica_count;
+    const bool semi_synchronous = semi_sync.source_enabled && semi_sync.source_status;
+    if (semi_synchronous && stands_still_ && !stood_still_) {
+        return true;  // its log has just stopped: it may wait for an acknowledgement
+    }
+    const bool unacknowledged =
+        semi_synchronous && semi_sync.clients < semi_sync.wait_for_replica_count;
     return (stands_still_ || unacknowledged || threads_running_ >= many_threads) &&
            now_ - sessions_at_ >= look_at_sessions_every;
 }
@@ -303,7 +308,7 @@ StateReader::Outcome StateReader::on_reply(
     }
     need_dump_threads_ = false;
     attempts_ = 0;
-    stands_still_ = state_.binlog == binlog_before_;
+    stood_still_ = std::exchange(stands_still_, state_.binlog == binlog_before_);
     // Without GTIDs the binary log has to do, in which a transaction is before its commit has
     // ended.
     if (state_.executed_gtid_set.empty() ? !stands_still_

@@ -23,6 +23,8 @@ public:
     std::string state_of_session;    // of a client's session; "" = there is none
     std::string seconds = "0";
     std::string executed = "a:1-3";
+    std::string position = "444";
+    bool semi_sync = false;
     std::string disk_errors = "0", turned_away = "0", connections = "20";
 
     /// One probe on a session; a hang ends the session.
@@ -85,8 +87,15 @@ private:
         }
         if (has("@@global.read_only")) {
             return recorded::row(
-                "read_only: 0\nsuper_read_only: 0\nsemi_source: 0\nsemi_replica: 0\nexecuted: " +
-                executed
+                "read_only: 0\nsuper_read_only: 0\nsemi_replica: 0\nsemi_source: " +
+                std::string(semi_sync ? "1" : "0") + "\nexecuted: " + executed
+            );
+        }
+        if (has("semi_sync")) {
+            return ResultRows(
+                {"Variable_name", "Value"},
+                {{std::string("Rpl_semi_sync_source_status"), std::string("ON")},
+                 {std::string("Rpl_semi_sync_source_clients"), std::string("1")}}
             );
         }
         if (has("error_log")) {
@@ -108,9 +117,7 @@ private:
             return rows;
         }
         if (has("BINARY LOG STATUS")) {
-            return ResultRows(
-                {"File", "Position"}, {{std::string("binlog.000002"), std::string("444")}}
-            );
+            return ResultRows({"File", "Position"}, {{std::string("binlog.000002"), position}});
         }
         return has("SELECT 1") ? one("1") : ResultRows({"Server_Id", "Host", "Port"}, {});
     }
@@ -124,6 +131,33 @@ protected:
 
     void SetUp() override { ASSERT_EQ(server.probe(reader, now), Outcome::complete); }
 };
+
+TEST_F(Hanging, ASemiSynchronousPrimaryWhoseLogHasJustStoppedIsLookedAtClosely) {
+    server.semi_sync = true;
+    server.state_of_session = "Waiting for semi-sync ACK from replica";
+    for (int second = 1; second < 8; ++second) {
+        server.position = std::to_string(444 + second);
+        ASSERT_EQ(server.probe(reader, now + second * 1s), Outcome::complete);
+        ASSERT_FALSE(server.was_asked("PROCESSLIST")) << second;
+    }
+    ASSERT_EQ(server.probe(reader, now + 8s), Outcome::complete);  // stands still
+
+    ASSERT_EQ(server.probe(reader, now + 9s), Outcome::complete);
+
+    EXPECT_TRUE(server.was_asked("PROCESSLIST"));
+    EXPECT_EQ(reader.state().strain.acknowledgement.sessions, 1U);
+}
+
+TEST_F(Hanging, OneThatWritesNowAndThenIsNotLookedAtMoreOften) {
+    server.semi_sync = true;
+    for (int second = 1; second < 4; ++second) {
+        ASSERT_EQ(server.probe(reader, now + second * 1s), Outcome::complete);
+    }
+    for (int second = 4; second < 7; ++second) {
+        ASSERT_EQ(server.probe(reader, now + second * 1s), Outcome::complete);
+        EXPECT_FALSE(server.was_asked("PROCESSLIST")) << second;
+    }
+}
 
 TEST_F(Hanging, AStatementThatHungIsNotAskedAgainAtOnce) {
     server.hangs_in = {"BINARY LOG STATUS"};
