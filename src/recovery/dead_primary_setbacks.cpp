@@ -211,6 +211,7 @@ std::vector<Step> DeadPrimary::undo() const {
             continue;
         }
         const Channel* channel = old_channel(*follower);
+        const auto moves = attempts(record_, StepKind::repoint, follower->id);
         // Not only where our stop is known to have been done: a node that died in between has
         // stopped receivers of which nobody knows.
         if (channel != nullptr && channel->receiver == topology::ThreadState::stopped &&
@@ -220,11 +221,11 @@ std::vector<Step> DeadPrimary::undo() const {
             steps.back().channel = channel->name;
         } else if (!follower->is_replica() && !writable(*follower) &&
                    attempts(record_, StepKind::promote, follower->id) > 0 &&
-                   attempts(record_, StepKind::repoint, follower->id) < follower_move_tries) {
+                   moves < follower_move_tries) {
             // A promotion that stopped half-way has made it forget its source.
             steps.push_back(make_step(StepKind::repoint, *follower, policy_.step_limit));
             steps.back().source = record_.failed;
-        } else if (below_helper(*follower) && attempts(record_, StepKind::repoint, follower->id) < promotion_tries) {
+        } else if (moves < promotion_tries + undo_tries && below_helper(*follower)) {
             // Started by the next stage: here it would be waited for until it is connected.
             steps.push_back(make_step(StepKind::repoint, *follower, policy_.step_limit));
             steps.back().source = record_.failed;

@@ -128,6 +128,26 @@ TEST(CoPrimary, OneThatCannotBeCaughtUpIsPointedBackToItsPartner) {
     ) << "it gets again what p1 writes";
 }
 
+TEST(CoPrimary, OneThatItsHelperServesNothingIsPointedBack) {
+    // As MariaDB does when r1 has purged what p2 needs: it follows r1, and its receiver gives up.
+    World world(one_ahead());
+    Drive drive(world, begun(world), enabled_policy());
+    world.trouble = [&](const Step& step) -> std::optional<Error> {
+        if (step.kind == StepKind::repoint && step.source == id("r1")) {
+            world.half(step, 1);
+            return Error(Errc::server_error, "receiver: 1236 purged");
+        }
+        return std::nullopt;
+    };
+
+    ASSERT_TRUE(drive.run()) << testing::PrintToString(drive.intents());
+
+    EXPECT_EQ(drive.record().state, State::failed);
+    const auto& channel = world.at("p2").state.channels.at(0);
+    EXPECT_EQ(channel.source, id("p1"));
+    EXPECT_NE(channel.receiver, ThreadState::stopped);
+}
+
 TEST(CoPrimary, OneThatCannotBePointedBackIsToldWithTheRemedy) {
     World world(one_ahead());
 
