@@ -205,6 +205,15 @@ std::string DeadPrimary::left_below() const {
 
 /// Lets replication run again as before, so that giving up leaves nothing worse behind.
 std::vector<Step> DeadPrimary::undo() const {
+    const auto stopped_by_this = [this](const Instance& follower) {
+        const Channel* channel = old_channel(follower);
+        if (channel == nullptr) {
+            channel = follower.channel();
+        }
+        return channel != nullptr && channel->receiver == topology::ThreadState::stopped &&
+               !contains(record_.stopped_before, follower.id) &&
+               attempts(record_, StepKind::start_replication, follower.id) < undo_tries;
+    };
     std::vector<Step> steps;
     for (const Instance* follower : followers_) {
         if (!follower->reachable()) {
@@ -214,9 +223,7 @@ std::vector<Step> DeadPrimary::undo() const {
         const auto moves = attempts(record_, StepKind::repoint, follower->id);
         // Not only where our stop is known to have been done: a node that died in between has
         // stopped receivers of which nobody knows.
-        if (channel != nullptr && channel->receiver == topology::ThreadState::stopped &&
-            !contains(record_.stopped_before, follower->id) &&
-            attempts(record_, StepKind::start_replication, follower->id) < undo_tries) {
+        if (channel != nullptr && stopped_by_this(*follower)) {
             steps.push_back(make_step(StepKind::start_replication, *follower, policy_.step_limit));
             steps.back().channel = channel->name;
         } else if (!follower->is_replica() && !writable(*follower) &&
@@ -231,6 +238,9 @@ std::vector<Step> DeadPrimary::undo() const {
             steps.back().source = record_.failed;
             steps.back().start = false;
             steps.back().start_applier = !contains(record_.appliers_stopped_before, follower->id);
+        } else if (below_helper(*follower) && stopped_by_this(*follower)) {
+            // An attempt to point it back stops it first: better there than nowhere.
+            steps.push_back(make_step(StepKind::start_replication, *follower, policy_.step_limit));
         }
     }
     if (serves_on()) {
