@@ -169,11 +169,6 @@ protected:
     fake::World world{io.get_executor()};
     fake::Backend backend;
     fake::Peers peers;
-
-    asio::io_context io{1};
-    fake::World world{io.get_executor()};
-    fake::Backend backend;
-    fake::Peers peers;
     Duration ahead{};  // of the real time are the wall clocks
     std::unique_ptr<Node> a, b;
     std::unique_ptr<TaskGroup> group;
