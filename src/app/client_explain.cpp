@@ -207,7 +207,7 @@ int explain(Client& client, const std::string& cluster, bool with_settings) {
     );
     print_policy(*e);
     const auto advices = list_of(*e, "settings");
-    if (state == "critical" && !with_settings && !advices.empty()) {
+    if ((state == "critical" || failing) && !with_settings && !advices.empty()) {
         fmt::print(
             "settings: {} to be mended; `baton explain --settings` shows them also while "
             "something fails\n",
