@@ -288,12 +288,21 @@ std::string process_list() {
     return "SHOW PROCESSLIST";
 }
 
-std::string end_receiver_early(std::uint64_t receiver_session) {
+std::string end_receiver_early(const Vocabulary& words, std::uint64_t receiver_session) {
+    std::string before, after;
+    if (words.stop_waits_for_attempt) {
+        before =
+            "SET @baton_kill_timeout=@@global.rpl_semi_sync_slave_kill_conn_timeout;"
+            "SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout=1;";
+        after = "SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout=@baton_kill_timeout;";
+    }
     // 10 ms were enough for all of twelve tries.
     return fmt::format(
         "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END;"
-        "KILL CONNECTION {};DO SLEEP(0.05);END",
-        receiver_session
+        "{}KILL CONNECTION {};DO SLEEP(0.05);{}END",
+        before,
+        receiver_session,
+        after
     );
 }
 

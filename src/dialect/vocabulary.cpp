@@ -22,6 +22,7 @@ constexpr auto names = std::to_array<std::string_view>({
     "binlog_expire_logs_seconds",
     "binlog_format",
     "binlog_row_image",
+    "debug_no_thread_alarm",
     "enforce_gtid_consistency",
     "expire_logs_days",
     "extra_port",
@@ -39,7 +40,6 @@ constexpr auto names = std::to_array<std::string_view>({
     "log_slave_updates",
     "max_connections",
     "maxscale_version",
-    "optimizer_disk_setup_cost",
     "performance_schema",
     "persisted_globals_load",
     "port",
@@ -162,7 +162,7 @@ Vocabulary words_of(const Variables& variables) {
     words.can_persist = variables.has("persisted_globals_load");
     words.log_bin = variables.on("log_bin");
     words.gtid_on = words.mariadb() || equal_ignoring_case(variables["gtid_mode"], "ON");
-    words.stop_waits_for_attempt = words.mariadb() && variables.has("optimizer_disk_setup_cost");
+    words.stop_waits_for_attempt = words.mariadb() && !variables.has("debug_no_thread_alarm");
     words.group_replication = !variables["group_replication_group_name"].empty();
     return words;
 }

@@ -50,7 +50,8 @@ Task<Result<std::string>> before_stop(
         co_return list.error();
     }
     const std::uint64_t receiver = dialect::only_receiver(*list);
-    co_return receiver == 0 ? std::string() : dialect::end_receiver_early(receiver);
+    co_return receiver == 0 ? std::string()
+                            : dialect::end_receiver_early(session.words(), receiver);
 }
 
 namespace {

@@ -122,7 +122,9 @@ std::string process_list();
 /// 10.11). This makes the receiver end a moment before the STOP, which then finds it in the attempt
 /// and interrupts that; a source that lives was told meanwhile. It ends as by a STOP: at the same
 /// places, after what it was writing. Never fails: then the STOP just takes longer.
-std::string end_receiver_early(std::uint64_t receiver_session);
+/// On MariaDB 11, where nothing interrupts that attempt, it is given one second instead of
+/// rpl_semi_sync_slave_kill_conn_timeout; the setting is back when this ends.
+std::string end_receiver_early(const Vocabulary& words, std::uint64_t receiver_session);
 /// MariaDB (Vocabulary::stop_waits_for_attempt). Starts the receiver so that its first attempt to
 /// connect lasts `seconds` at most: a receiver takes slave_net_timeout as it begins an attempt. A
 /// connection that comes of it reads no longer than that either, and is made again after a quiet

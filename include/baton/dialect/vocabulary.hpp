@@ -34,8 +34,8 @@ struct Vocabulary {
     bool gtid_on = false;            // MySQL gtid_mode=ON; MariaDB always
     bool group_replication = false;  // a group name is configured
     /// MariaDB 11: STOP SLAVE and KILL do not end an attempt to connect, which lasts up to
-    /// slave_net_timeout (tried on 11.8; 10.5 and 10.11 interrupt it at once). Told by a variable
-    /// that came with 11.0.
+    /// slave_net_timeout (tried on 11.8; 10.5 and 10.11 interrupt it at once). Told by the
+    /// variable debug_no_thread_alarm, which is gone with the alarms that did it.
     bool stop_waits_for_attempt = false;
 
     [[nodiscard]] bool mariadb() const { return flavor == topology::Flavor::mariadb; }

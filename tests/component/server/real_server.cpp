@@ -161,6 +161,7 @@ std::vector<std::string> small_server(Kind kind, const fs::path& folder) {
         {"--datadir=" + (folder / "data").string(),
          "--socket=" + (folder / "s").string(),
          "--pid-file=" + (folder / "pid").string(),
+         "--tmpdir=" + (folder / "data").string(),  // 10.5 names its temporary tables by process id
          "--skip-name-resolve",
          "--log-bin=binlog",
          "--relay-log=relay",

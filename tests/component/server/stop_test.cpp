@@ -158,7 +158,7 @@ TEST_P(Receiver, SemiSynchronousWitnessOfAFrozenSourceAnswersAsSoon) {
 
     ASSERT_DONE(report);
     EXPECT_FALSE(report->heard);
-    EXPECT_LT(last_took_, 1500ms);
+    EXPECT_LT(last_took_, 2500ms);  // one second more on MariaDB 11, instead of five
     EXPECT_TRUE(eventually([&] { return replica_->receiver() == "Yes"; }, 15s));
     close(*performer);
 }
@@ -202,7 +202,7 @@ TEST_P(Receiver, SemiSynchronousReceiverOfAFrozenSourceStopsAtOnce) {
     primary_->thaw();
 
     ASSERT_DONE(stopped);
-    EXPECT_LT(last_took_, 1s);
+    EXPECT_LT(last_took_, 1800ms);  // one second more on MariaDB 11, instead of five
     EXPECT_EQ(replica_->receiver(), "No");
     close(*performer);
 }
