@@ -128,6 +128,7 @@ slave_skip_errors: OFF
 sync_relay_log: 10000
 binlog_format: ROW
 binlog_row_image: FULL
+debug_no_thread_alarm: OFF
 gtid_binlog_pos: 0-44000-1
 gtid_domain_id: 0
 gtid_strict_mode: ON

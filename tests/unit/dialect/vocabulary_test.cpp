@@ -3,6 +3,8 @@
 
 #include "recorded.hpp"
 
+#include "baton/dialect/statements.hpp"
+
 #include <gtest/gtest.h>
 
 namespace baton::dialect {
@@ -53,6 +55,25 @@ TEST(Vocabulary, MariadbHasNoUuidSoOneIsMade) {
     EXPECT_TRUE(statics.identity.gtid_strict);
     EXPECT_EQ(statics.identity.gtid_mode, "");
     EXPECT_EQ(statics.identity.uuid, "mariadb-44001-vm:44001");
+}
+
+TEST(Vocabulary, WhetherAnAttemptToConnectCanBeInterrupted) {
+    auto rows = recorded::variables(recorded::mariadb_variables);
+    EXPECT_FALSE(read_variables(rows).words.stop_waits_for_attempt);
+
+    std::erase_if(rows.rows, [](const auto& row) { return row[0] == "debug_no_thread_alarm"; });
+    const auto newer = read_variables(rows).words;
+    EXPECT_TRUE(newer.stop_waits_for_attempt);
+    // What is changed for a moment is changed back in the same packet.
+    const auto early = end_receiver_early(newer, 7);
+    EXPECT_LT(early.find("kill_conn_timeout=1;"), early.find("KILL CONNECTION 7"));
+    EXPECT_LT(early.find("KILL CONNECTION 7"), early.find("kill_conn_timeout=@baton"));
+    const auto brief = start_receiver_briefly(newer, "", 2);
+    EXPECT_LT(brief.find("LEAST(@@global.slave_net_timeout,2)"), brief.find("START SLAVE"));
+    EXPECT_LT(brief.find("START SLAVE"), brief.find("slave_net_timeout=@baton"));
+
+    const auto mysql = read_variables(recorded::variables(recorded::mysql9_variables)).words;
+    EXPECT_FALSE(mysql.stop_waits_for_attempt);
 }
 
 TEST(Vocabulary, SettingsForAdviceOfMysql9) {
