@@ -14,6 +14,7 @@ namespace baton::control {
 namespace {
 
 constexpr Duration names_pause = 10s;      // between looks at unchanged names
+constexpr Duration long_snapshot = 10ms;   // one that takes longer is followed by a pause
 constexpr int breath = 2;                  // times as long as a snapshot took nothing is published
 constexpr Duration publish_pause = 300ms;  // between snapshots that carry mere progress
 constexpr std::chrono::milliseconds poll_grid{20};
@@ -210,7 +211,9 @@ Task<void> Engine::Impl::publisher() {
         // worth a snapshot, the loop must not do nothing else: their answers would come late, and
         // that would be news again.
         const auto took = std::min<Duration>(last_publish - begun, publish_pause);
-        co_await sleep_for(took * breath);
+        if (took > long_snapshot) {
+            co_await sleep_for(took * breath);
+        }
     }
 }
 
