@@ -54,8 +54,8 @@ struct ConnectOptions {
     /// TCP_USER_TIMEOUT: a peer that acknowledges nothing for so long is given up by the kernel.
     std::chrono::milliseconds unacknowledged_limit = 10s;
 
-    /// While TCP has not connected, a plain TCP connection is tried beside the attempt so often, and
-    /// the attempt is begun anew when one is answered: where a first packet was lost the kernel
+    /// While TCP has not connected, a plain TCP connection is tried beside the attempt so often,
+    /// and the attempt is begun anew when one is answered: where a first packet was lost the kernel
     /// sends it again after 1 s only. The server sees such a connection end without a log-in. 0 =
     /// never.
     std::chrono::milliseconds probe_path_every{0};
