@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Reports co_await statements that g++ 12 compiles wrongly: braced temporaries and capturing lambdas in them are
-destroyed twice. Without arguments looks at all sources; ends with 1 if something is found."""
+destroyed twice, and of a conditional among the arguments of what is awaited both sides are evaluated. Without arguments looks at all sources; ends with 1 if something is found."""
 import pathlib
 import re
 import sys
@@ -48,6 +48,23 @@ def statements(text):
         yield match.start(), text[start + 1:end]
 
 
+def inside_parentheses(text, start):
+    """The arguments of the call that is awaited."""
+    depth, out = 0, []
+    for char in text[start:]:
+        if char in '({[':
+            depth += 1
+        elif char in ')}]':
+            depth -= 1
+            if depth < 0:
+                break
+        elif char == ';' and depth == 0:
+            break
+        if depth > 0:
+            out.append(char)
+    return ''.join(out)
+
+
 paths = [pathlib.Path(p) for p in sys.argv[1:]] or sorted(
     p for folder in ('src', 'include', 'tests') for p in (root / folder).rglob('*.?pp'))
 bad = 0
@@ -56,8 +73,9 @@ for path in paths:
     for at, statement in statements(text):
         brace = re.search(r'[\w>(,=]\s*\{', statement)
         capture = re.search(r'\[[^\]\s][^\]]*\]\s*(\(|\{)', statement) and re.search(r'[(,=]\s*\[[^\]\s]', statement)
-        if brace or capture:
+        conditional = '?' in inside_parentheses(text[at:], len('co_await'))
+        if brace or capture or conditional:
             bad += 1
-            kind = 'braced temporary' if brace else 'capturing lambda'
+            kind = 'braced temporary' if brace else 'capturing lambda' if capture else 'conditional argument'
             print(f'{path}:{text.count(chr(10), 0, at) + 1}: {kind} in a co_await statement')
 sys.exit(bool(bad))
