@@ -207,7 +207,7 @@ Task<Result<void>> Session::end_older_holder(std::string name, Deadline deadline
 Task<Result<void>> Session::take_lock(std::string name, Deadline deadline) {
     constexpr int attempts = 3;
     const bool again = lock_ == name;  // it was ours and got lost: now it may be a successor's
-    const int wait_seconds = again ? 1 : 0;
+    const unsigned wait_seconds = again ? 1 : 0;
     Result<bool> taken = co_await try_lock(name, wait_seconds, deadline);
     if (!taken && taken.error().code == Errc::server_error) {
         // Galera in strict mode forbids locks; the lease guards the step, alone.

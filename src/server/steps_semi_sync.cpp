@@ -83,6 +83,20 @@ Task<StepResult> change_replica(
         report.text = "set; its receiver is stopped and stays so";
         co_return report;
     }
+    Result<dialect::ResultRows> status =
+        co_await session.ask(dialect::semi_sync_replica_status(session.words()), deadline);
+    if (!status) {
+        co_return status.error();
+    }
+    if (channel->receiver == ThreadState::running && dialect::is_on(status->at(0, 1)) == on) {
+        // Another connection would be counted beside this one for a while (MySQL).
+        const Result<void> set = co_await session.change(*setting, deadline);
+        if (!set) {
+            co_return set.error();
+        }
+        report.text = on ? "acknowledges already" : "does not acknowledge";
+        co_return report;
+    }
     // Without a new connection neither server takes notice.
     const Result<void> restarted =
         co_await restart_receiver(target, step.channel, *setting, deadline);
