@@ -196,6 +196,8 @@ class Rejoins(FaultTest):
         self.old.kill()
         promoted = wait_one_primary(self.topology.replicas)
         self.writer = self.lab.writer(self.topology)
+        # While it looks for a primary it would take the old one.
+        eventually(self.writer.acks, 10, "the application writes to the new primary")
         self.old.start(*options)
         self.old.wait_started()
         eventually(lambda: self.old.source_port() == promoted.port, 30, "it replicates from the new primary")
