@@ -197,7 +197,10 @@ class Rejoins(FaultTest):
         promoted = wait_one_primary(self.topology.replicas)
         self.writer = self.lab.writer(self.topology)
         # While it looks for a primary it would take the old one.
-        eventually(self.writer.acks, 10, "the application writes to the new primary")
+        eventually(
+            lambda: any(ack.port == promoted.port for ack in self.writer.acks()), 10,
+            "the application writes to the new primary",
+        )
         self.old.start(*options)
         self.old.wait_started()
         eventually(lambda: self.old.source_port() == promoted.port, 30, "it replicates from the new primary")
