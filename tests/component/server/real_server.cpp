@@ -619,6 +619,9 @@ void RealServer::kill() {
 
 void RealServer::freeze() {
     ::kill(process_, SIGSTOP);
+    // Its threads stop one after the other, and until then answer.
+    siginfo_t stopped{};
+    ::waitid(P_PID, static_cast<id_t>(process_), &stopped, WSTOPPED | WNOWAIT);
 }
 
 void RealServer::thaw() {
