@@ -26,6 +26,7 @@ class Stop(typing.NamedTuple):
     node: str
     at: float
     told: int  # bytes of its log that were written before
+    before: str  # what it was about to do: "act" or "fence"
 
 
 def after_stop(log, stop, boot_ahead):
@@ -33,13 +34,10 @@ def after_stop(log, stop, boot_ahead):
     by that."""
     lines = pathlib.Path(log).read_bytes()[stop.told:].decode("utf-8", "replace").split("\n")[:-1]
     _, acts, writes = read_node(stop.node, lines, (), boot_ahead)
-    for act in acts[:1]:
-        if act.asked <= stop.at:
-            return act
-    for write in writes[:1]:
-        if write.sent <= stop.at < write.answered:
-            return write
-    return None
+    if stop.before == "act":
+        # A write that was under way beside it had been sent while the lease was held.
+        return next((act for act in acts[:1] if act.asked <= stop.at), None)
+    return next((write for write in writes[:1] if write.sent <= stop.at < write.answered), None)
 
 
 def fields_of(text):

@@ -110,7 +110,7 @@ def stop_between(world, event):
         if any(other.process.alive() and other.is_active(0.3) for other in others):
             # What it was about to do is somebody else's now, after the first moments.
             time.sleep(0.3)
-            world.stops.append(Stop(node.name, stopped, told))
+            world.stops.append(Stop(node.name, stopped, told, event.detail.split()[0]))
             break
         time.sleep(0.05)
     node.thaw()
