@@ -185,6 +185,10 @@ inline std::string kind_name(const ::testing::TestParamInfo<Kind>& info) {
         ::baton::test::kind_name                                                     \
     )
 
+/// For what only one of them does.
+#define BATON_ONE_KIND(suite, kind) \
+    INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(kind), ::baton::test::kind_name)
+
 /// For steps that must have worked: stops the test with the error.
 #define ASSERT_DONE(result) ASSERT_TRUE((result).has_value()) << (result).error().what
 
